@@ -1,0 +1,65 @@
+/*
+ * WebSocket messages over a connected socket, in blocking calls. The only file that knows wslay.
+ *
+ * The rack's wire (docs/api.md): text frames carry raw bytes that need not be UTF-8; an empty
+ * binary frame is the end of the stream in that direction. Sending blocks while the peer does not
+ * read: that is the backpressure, and no message is ever queued beyond the one being sent. One
+ * thread may send while another receives.
+ */
+#pragma once
+
+#include "base/http.h"
+
+typedef struct WebSocket WebSocket;
+
+typedef enum {
+	WEBSOCKET_TEXT,
+	WEBSOCKET_END,    /* a binary frame: the peer will send no more data; it may still read */
+	WEBSOCKET_CLOSED, /* close frame, or the connection is gone */
+} WebSocketEvent;
+
+/* The server's side of an upgraded connection. Takes over `fd` (closed by websocket_free unless
+ * `borrowed`). */
+WebSocket *
+websocket_new_server(int fd, bool borrowed);
+
+/* The client's side: performs the handshake on `client` at `path` with further headers. */
+WebSocket *
+websocket_connect(HttpClient *client,
+    const char *path,
+    const char *const *headers,
+    GCancellable *cancel,
+    GError **error);
+
+void
+websocket_free(WebSocket *socket);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WebSocket, websocket_free)
+
+/* The `Sec-WebSocket-Accept` value for a client's key. The caller frees it. */
+char *
+websocket_accept_key(const char *key);
+
+/* Sends one text message and waits until the kernel has it. */
+bool
+websocket_send(
+    WebSocket *socket, const void *bytes, gsize length, GCancellable *cancel, GError **error);
+
+/* Sends the empty binary frame. */
+bool
+websocket_send_end(WebSocket *socket, GCancellable *cancel, GError **error);
+
+/* Waits for the next message; answers pings meanwhile. `bytes` (may be NULL-ed by the callee for
+ * other events) is owned by the caller and NUL-terminated. A message over
+ * LIMIT_WEBSOCKET_MESSAGE_BYTES is CARRACK_ERROR_TOO_LARGE. */
+bool
+websocket_receive(WebSocket *socket,
+    WebSocketEvent *event,
+    char **bytes,
+    gsize *length,
+    GCancellable *cancel,
+    GError **error);
+
+/* True when the peer has gone; for senders that wait for something else. Never blocks. */
+bool
+websocket_is_gone(WebSocket *socket);
