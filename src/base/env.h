@@ -42,13 +42,27 @@ env_size(const Env *env);
 const char **
 env_names(const Env *env);
 
-/* The wire's text: «A=1\nB=2», sorted, no newline at the end. The caller frees it. */
+/* The wire's text: «A=1\nB=2», sorted, no newline at the end. A newline inside a value becomes the
+ * two characters «\n», so that it cannot forge a variable. The caller frees it. */
 char *
 env_text(const Env *env);
 
-/* Reads the wire's text: the first «=» splits, blank names and lines without «=» are dropped. */
+/* Reads the wire's text: the first «=» splits, lines without «=» are dropped, blank names refused.
+ */
 Env *
 env_parse_wire(const char *text, GError **error);
+
+/* Gives values back the newlines that env_text took from them: each value of `env` that is what
+ * env_text shows for the one in `before` becomes that one. For clients that read the wire's text,
+ * change one name and send all of it. */
+void
+env_restore_newlines(Env *env, const Env *before);
+
+/* A .env text, a line each, that env_parse_file reads back to the same environment: a value with a
+ * newline, a quote, a control byte, a blank at an end or a blank before «#» stands in double quotes
+ * with escapes. The caller frees it. */
+char *
+env_file_text(const Env *env);
 
 /* Reads a .env file: BOM, CRLF, `export`, comments, single quotes (literal), double quotes (\n \r
  * \t \" \\, may run over lines). `file` is for errors, which carry file:line. */
