@@ -1,0 +1,98 @@
+/*
+ * What the files of the fake engine share: deployments.c keeps the state and its thread, engine.c
+ * is the part over it, controls.c what tests do to it.
+ */
+#pragma once
+
+#include "fake/private.h"
+
+typedef enum { STEP_NONE, STEP_START, STEP_EXIT } Step;
+
+/* One process, living or ended. */
+typedef struct {
+	Process *process;
+	FakeServer *server; /* NULL unless it runs and listens */
+	Step step;
+	gint64 due; /* monotonic time of the step */
+} Task;
+
+typedef struct {
+	EngineDeployment *deployment;
+	FakeBehaviour behaviour; /* its strings are owned */
+	GPtrArray *tasks;
+} Deployment;
+
+typedef struct {
+	EngineEventKind kind;
+	char *app;
+	char *service;
+	char *release;
+	char *deployment;
+	char *process;
+	int exit_code;
+} Event;
+
+typedef struct {
+	Engine engine;
+	Logs *logs;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	GThread *thread;
+	bool is_stopping;
+	GPtrArray *deployments;
+	GHashTable *behaviours; /* service or «» to FakeBehaviour */
+	GQueue events;
+	char *down;
+	unsigned created;
+	gint64 cpu;
+	gint64 memory;
+	pthread_mutex_t watch_lock; /* held while the watcher runs */
+	void (*watch)(gpointer data, const EngineEvent *event);
+	gpointer watch_data;
+} FakeEngine;
+
+/* All with the lock held. */
+
+/* Copies with the strings. */
+void
+behaviour_copy(FakeBehaviour *to, const FakeBehaviour *from);
+
+void
+behaviour_clear(FakeBehaviour *behaviour);
+
+Deployment *
+deployment_new(FakeEngine *fake, const EngineSpec *spec);
+
+void
+deployment_free(gpointer deployment);
+
+/* NULL when there is none. */
+Deployment *
+deployment_find(FakeEngine *fake, const char *id);
+
+/* The task and its deployment, or NULL. */
+Task *
+task_find(FakeEngine *fake, const char *process, Deployment **deployment);
+
+/* One more process, which will start by itself. */
+void
+task_add(FakeEngine *fake, Deployment *deployment);
+
+bool
+task_lives(const Task *task);
+
+/* Ends a living one as `state`; tells about it when it ran. */
+void
+task_end(FakeEngine *fake, Deployment *deployment, Task *task, ProcessState state, int exit_code);
+
+void
+event_queue(
+    FakeEngine *fake, EngineEventKind kind, Deployment *deployment, Task *task, int exit_code);
+
+/* Sum over living processes. */
+void
+reserved(FakeEngine *fake, gint64 *cpu, gint64 *memory);
+
+/* The thread: starts and ends what is due, hands out events. */
+gpointer
+engine_run(gpointer fake);
