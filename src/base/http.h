@@ -2,7 +2,8 @@
  * HTTP as a client: the engine over its unix socket, the rack's API from the CLI. The only file
  * that knows libcurl.
  *
- * A client holds its connections open and may be used from many threads at once. Calls block; a
+ * A client holds its connections open and may be used from many threads at once; connections out of
+ * http_upgrade are used by one thread that reads and one that writes. Calls block; a
  * cancelled GCancellable ends them within milliseconds with CARRACK_ERROR_UNAVAILABLE.
  */
 #pragma once
@@ -73,19 +74,28 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HttpAnswer, http_answer_free)
 HttpAnswer *
 http_call(HttpClient *client, const HttpRequest *request, GCancellable *cancel, GError **error);
 
+/* «https://host:port» of base_url, in lower case and without the scheme's own port: what a client
+ * says in Origin. The caller frees it. */
+char *
+http_client_origin(const HttpClient *client);
+
 /* Percent-encodes everything but RFC 3986's unreserved characters. The caller frees it. */
 char *
 http_escape(const char *text);
 
-/* A raw connection after `GET path` with `Upgrade: protocol`, for WebSockets and the engine's
- * hijacked streams. The answer must be 101 (another status: the body as an error of
- * error_from_status). TLS, CA and Basic auth as for calls. */
+/* A raw connection after `GET path` (or another method, with its body) with `Upgrade: protocol`,
+ * for WebSockets and the engine's hijacked streams. The answer must be 101 (another status: the
+ * body as an error of error_from_status). TLS, CA and Basic auth as for calls. */
 HttpConnection *
 http_upgrade(HttpClient *client,
     const HttpRequest *request,
     const char *protocol,
     GCancellable *cancel,
     GError **error);
+
+/* A header of the 101, or NULL. Borrowed. */
+const char *
+http_connection_header(const HttpConnection *connection, const char *name);
 
 /* Blocks until some bytes came. Returns the count, 0 at the end, -1 with `error` set. */
 gssize
@@ -104,6 +114,11 @@ http_connection_write(HttpConnection *connection,
  * http_connection_pending. */
 int
 http_connection_fd(HttpConnection *connection);
+
+/* True when a read would return at once: with bytes, the end or an error. For the thread that
+ * reads. */
+bool
+http_connection_pending(HttpConnection *connection);
 
 /* Ends our sending side (plain sockets only). */
 void
