@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include "base/error.h"
+
 #include <gio/gio.h>
 #include <jansson.h>
 #include <stdbool.h>

@@ -15,8 +15,8 @@ typedef struct {
 	char *status; /* running, updating, rollback, deleting: words that the wire's clients wait
 			 for */
 	json_t *parameters; /* object of text */
-	json_t *scale; /* {"web": {"count": 2, "cpu": 256, "memory": 512}}: what was set by hand;
-			  members optional */
+	json_t *scale;      /* {"web": {"count", "cpu", "memory"}}: set by hand; members optional */
+	json_t *live; /* {"web": deployment id}: what serves, written together with `release` */
 	gint64 created;
 	gint64 version; /* the store's */
 } App;

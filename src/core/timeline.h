@@ -16,10 +16,11 @@ timelines_new(Store *store);
 void
 timelines_free(Timelines *timelines);
 
-/* Starts (or starts anew) the timeline of a build or release. One owner; freeing it ends nothing.
- */
+/* Starts (or starts anew) the timeline of a build or release. `parent` (may be NULL) is the build
+ * whose steps come first. One owner, who must end it; freeing one that has not ended ends it as
+ * failed. */
 Timeline *
-timeline_begin(Timelines *timelines, const char *app, const char *id);
+timeline_begin(Timelines *timelines, const char *app, const char *id, const char *parent);
 
 void
 timeline_free(Timeline *timeline);

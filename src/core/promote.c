@@ -1,0 +1,349 @@
+/*
+ * Promoting a release, and the smaller changes that are made of the same rollout: restarting a
+ * service, giving its processes other cpu or memory. Each is accepted under the app's deploy lock,
+ * journalled, and done in a thread of its own. The one write that makes a release the live one is
+ * the app's document: release, live deployments and status together.
+ */
+#include "base/text.h"
+#include "core/rollout.h"
+
+#include <string.h>
+
+#define KIND_OPERATION "operation"
+
+typedef struct {
+	Rack *rack;
+	Operation *operation;
+	Plan *plan;
+	char *only; /* one service, or NULL */
+	bool is_promote;
+} Promote;
+
+static void
+promote_free(Promote *promote)
+{
+	plan_free(promote->plan);
+	g_free(promote->only);
+	g_free(promote);
+}
+
+/* The journal: what to put back when we die in the middle. */
+static bool
+journal_write(Promote *promote, const Rollout *rollout, GError **error)
+{
+	Store *store = promote->rack->provider->store;
+	const Operation *operation = promote->operation;
+	g_autofree char *since = text_time(operation->since);
+	json_auto_t *body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", operation->kind,
+	    "release", operation->release, "who", operation->who, "since", since, "before",
+	    rollout_before(rollout));
+	return store->ops->put(
+	    store, KIND_OPERATION, operation->app, "promote", body, STORE_ANY, NULL, error);
+}
+
+static void
+journal_clear(Rack *rack, const char *app)
+{
+	Store *store = rack->provider->store;
+	store->ops->remove(store, KIND_OPERATION, app, "promote", NULL);
+}
+
+static bool
+release_set_state(Rack *rack,
+    const char *app,
+    const char *id,
+    const char *state,
+    const json_t *failure,
+    const json_t *proof)
+{
+	g_autoptr(Release) release = release_load(rack->provider->store, app, id, NULL);
+	if (!release)
+		return false;
+
+	g_free(release->state);
+	release->state = g_strdup(state);
+	g_free(release->cause);
+	release->cause = g_strdup(json_text_of(failure, "cause", ""));
+	if (proof) {
+		json_decref(release->proof);
+		release->proof = json_incref((json_t *)proof);
+	}
+	return release_save(rack->provider->store, release, NULL);
+}
+
+typedef struct {
+	const Rollout *rollout;
+	const char *release;
+	char *previous;
+} Commit;
+
+static void
+change_commit(App *app, gpointer data)
+{
+	Commit *commit = data;
+	g_free(commit->previous);
+	commit->previous = app->release;
+	app->release = g_strdup(commit->release);
+	json_t *live = rollout_live(commit->rollout, app->live);
+	json_decref(app->live);
+	app->live = live;
+	g_free(app->status);
+	app->status = g_strdup("running");
+}
+
+static bool
+promote_commit(Promote *promote, Rollout *rollout, GError **error)
+{
+	Rack *rack = promote->rack;
+	const char *app = promote->operation->app;
+	Commit commit = {rollout, promote->plan->release->id, NULL};
+	if (!app_change(rack, app, change_commit, &commit, error))
+		return false;
+
+	bool has_changed = *commit.previous && strcmp(commit.previous, commit.release) != 0;
+	if (has_changed)
+		release_set_state(rack, app, commit.previous, "inactive", NULL, NULL);
+	release_set_state(rack, app, commit.release, "active", NULL, rollout->proof);
+	journal_clear(rack, app);
+	g_free(commit.previous);
+	return true;
+}
+
+static void
+promote_failed(Promote *promote, Timeline *timeline, const json_t *failure, const GError *error)
+{
+	Rack *rack = promote->rack;
+	const char *app = promote->operation->app;
+	const char *cause = json_text_of(failure, "cause", error->message);
+	if (promote->is_promote) {
+		bool was_superseded = strcmp(json_text_of(failure, "code", ""), "superseded") == 0;
+		json_auto_t *known =
+		    failure ? json_incref((json_t *)failure) : json_pack("{s:s}", "cause", cause);
+		release_set_state(rack, app, promote->plan->release->id,
+		    was_superseded ? "superseded" : "failed", known, NULL);
+	}
+	app_set_status(rack, app, "running", NULL);
+	journal_clear(rack, app);
+	logs_system(rack->provider->logs, app, "deploy", "%s of %s failed: %s",
+	    promote->operation->kind, promote->plan->release->id, cause);
+	timeline_end(timeline, "failed", cause, (json_t *)failure);
+}
+
+static bool
+promote_work(Promote *promote, Rollout *rollout, GError **error)
+{
+	return journal_write(promote, rollout, error) && rollout_run(rollout, error) &&
+	       promote_commit(promote, rollout, error);
+}
+
+static void
+promote_succeeded(Promote *promote, Rollout *rollout, Timeline *timeline)
+{
+	timeline_open(timeline, "retire", NULL, NULL);
+	rollout_retire(rollout);
+	timeline_close(timeline, "retire", NULL, "done", "the old processes are gone");
+	logs_system(promote->rack->provider->logs, promote->operation->app, "deploy",
+	    "%s of %s is live", promote->operation->kind, promote->plan->release->id);
+	timeline_end(timeline, "succeeded", NULL, NULL);
+}
+
+static void
+promote_run(gpointer data)
+{
+	Promote *promote = data;
+	Rack *rack = promote->rack;
+	g_autofree char *app = g_strdup(promote->operation->app);
+	const Release *release = promote->plan->release;
+	const char *parent = promote->is_promote ? release->build : NULL;
+	g_autoptr(Timeline) timeline = timeline_begin(rack->timelines, app, release->id, parent);
+	if (promote->is_promote)
+		release_set_state(rack, app, release->id, "promoting", NULL, NULL);
+
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Rollout) rollout =
+	    rollout_new(rack, promote->operation, timeline, promote->plan, promote->only, &error);
+	if (rollout && promote_work(promote, rollout, &error))
+		promote_succeeded(promote, rollout, timeline);
+	else
+		promote_failed(promote, timeline, rollout ? rollout->failure : NULL, error);
+
+	operation_end(rack, promote->operation);
+	supervisor_wake(rack->supervisor, app);
+	promote_free(promote);
+}
+
+/* Accepting */
+
+static bool
+promote_start(Rack *rack, Operation *operation, Plan *plan, const char *only, GError **error)
+{
+	if (!app_set_status(rack, operation->app, "updating", error)) {
+		plan_free(plan);
+		return false;
+	}
+	Promote *promote = g_new0(Promote, 1);
+	promote->rack = rack;
+	promote->operation = operation;
+	promote->plan = plan;
+	promote->only = g_strdup(only);
+	promote->is_promote = strcmp(operation->kind, "promote") == 0;
+	rack_run(rack, promote_run, promote);
+	return true;
+}
+
+static bool
+check_not_older(Rack *rack, const App *app, const char *id, GError **error)
+{
+	if (!*app->release)
+		return true;
+
+	Store *store = rack->provider->store;
+	g_autoptr(Release) active = release_load(store, app->name, app->release, error);
+	g_autoptr(Release) wanted = active ? release_load(store, app->name, id, error) : NULL;
+	if (!wanted)
+		return false;
+	if (wanted->created < active->created)
+		return error_set(
+		    error, CARRACK_ERROR_INVALID, "can not promote an older release, try rollback");
+
+	return true;
+}
+
+/* The live release, promoted again: nothing to do, and said so. */
+static void
+promote_nothing(Rack *rack, const char *app, const char *id)
+{
+	g_autoptr(Timeline) timeline = timeline_begin(rack->timelines, app, id, NULL);
+	timeline_close(timeline, "live", NULL, "skipped", "this release is live already");
+	timeline_end(timeline, "succeeded", NULL, NULL);
+}
+
+static bool
+promote_accept(Rack *rack, Operation *operation, const char *id, GError **error)
+{
+	g_autoptr(App) app = app_load(rack->provider->store, operation->app, error);
+	if (!app || !check_not_older(rack, app, id, error))
+		return false;
+
+	Plan *plan = plan_make(rack, app, id, error);
+	if (!plan)
+		return false;
+
+	return promote_start(rack, operation, plan, NULL, error);
+}
+
+/* What every operation on an app needs: an app that is there and stays. */
+static App *
+app_for_change(Rack *rack, const char *name, GError **error)
+{
+	g_autoptr(App) app = app_load(rack->provider->store, name, error);
+	if (!app)
+		return NULL;
+	if (strcmp(app->status, "deleting") == 0) {
+		error_set(error, CARRACK_ERROR_FORBIDDEN, "app %s is being deleted", name);
+		return NULL;
+	}
+	return g_steal_pointer(&app);
+}
+
+bool
+rack_release_promote(
+    Rack *rack, const char *name, const char *id, const PromoteOptions *options, GError **error)
+{
+	g_autoptr(App) app = app_for_change(rack, name, error);
+	if (!app)
+		return false;
+	bool is_live = strcmp(app->release, id) == 0;
+	if (is_live && !operation_is_running(rack, name)) {
+		promote_nothing(rack, name, id);
+		return true;
+	}
+
+	Operation *operation =
+	    operation_begin(rack, name, "promote", id, options->who, options->force, error);
+	if (!operation)
+		return false;
+	if (!promote_accept(rack, operation, id, error)) {
+		operation_end(rack, operation);
+		return false;
+	}
+	return true;
+}
+
+/* New processes for one service of the live release. */
+bool
+service_replace(Rack *rack, const char *name, const char *service, const char *kind, GError **error)
+{
+	g_autoptr(App) app = app_for_change(rack, name, error);
+	if (!app)
+		return false;
+
+	Operation *operation = operation_begin(rack, name, kind, app->release, NULL, false, error);
+	if (!operation)
+		return false;
+
+	Plan *plan = plan_make(rack, app, app->release, error);
+	if (!plan || !promote_start(rack, operation, plan, service, error)) {
+		operation_end(rack, operation);
+		return false;
+	}
+	return true;
+}
+
+/* Recovery: a promote that was cut off is undone, unless its one decisive write is there. */
+
+static void
+recover_deployments(Rack *rack, const App *app, const json_t *before)
+{
+	Engine *engine = rack->provider->engine;
+	g_autoptr(GPtrArray) deployments = engine->ops->deployments(engine, app->name, NULL);
+	for (guint i = 0; deployments && i < deployments->len; i++) {
+		const EngineDeployment *deployment = deployments->pdata[i];
+		json_t *count = json_object_get(before, deployment->id);
+		if (!count)
+			engine->ops->remove(engine, deployment->id, NULL);
+		else if (json_integer_value(count) != deployment->count)
+			engine->ops->scale(
+			    engine, deployment->id, (unsigned)json_integer_value(count), NULL);
+	}
+}
+
+static void
+recover_app(Rack *rack, const App *app)
+{
+	Store *store = rack->provider->store;
+	g_autoptr(StoreDocument) journal =
+	    store->ops->get(store, KIND_OPERATION, app->name, "promote", NULL);
+	if (!journal) {
+		if (strcmp(app->status, "updating") == 0)
+			app_set_status(rack, app->name, "running", NULL);
+		return;
+	}
+
+	const char *release = json_text_of(journal->body, "release", "");
+	const char *kind = json_text_of(journal->body, "kind", "");
+	bool was_committed = strcmp(kind, "promote") == 0 && strcmp(app->release, release) == 0;
+	if (was_committed) {
+		/* The supervisor takes away what is not live any more. */
+		release_set_state(rack, app->name, release, "active", NULL, NULL);
+	} else {
+		recover_deployments(rack, app, json_object_get(journal->body, "before"));
+		json_auto_t *failure = json_pack("{s:s, s:s}", "code", "interrupted", "cause",
+		    "interrupted: carrackd restarted during the promote");
+		if (strcmp(kind, "promote") == 0)
+			release_set_state(rack, app->name, release, "failed", failure, NULL);
+		g_autoptr(Timeline) timeline =
+		    timeline_begin(rack->timelines, app->name, release, NULL);
+		timeline_end(timeline, "failed", json_text_of(failure, "cause", ""), failure);
+	}
+	app_set_status(rack, app->name, "running", NULL);
+	journal_clear(rack, app->name);
+}
+
+void
+promote_recover(Rack *rack)
+{
+	g_autoptr(GPtrArray) apps = app_list(rack->provider->store, NULL);
+	for (guint i = 0; apps && i < apps->len; i++)
+		recover_app(rack, apps->pdata[i]);
+}

@@ -1,0 +1,178 @@
+/*
+ * The rack's inside, for the files of core/ alone.
+ */
+#pragma once
+
+#include "base/limits.h"
+#include "base/lock.h"
+#include "core/rack.h"
+#include "manifest/manifest.h"
+
+/* What keeps an app busy: the deploy lock. One an app at a time. */
+typedef struct {
+	char *app;
+	char *kind;    /* promote, restart, scale, delete */
+	char *release; /* or «» */
+	char *who;
+	gint64 since;
+	GCancellable *cancel;
+	char *cancel_reason; /* «cancelled by X», set before cancel; under the rack's lock */
+} Operation;
+
+typedef struct BuildQueue BuildQueue;
+typedef struct Supervisor Supervisor;
+
+struct Rack {
+	Provider *provider;
+	Timelines *timelines;
+	pthread_mutex_t lock;
+	pthread_cond_t idle;    /* an operation has ended */
+	GHashTable *operations; /* app → Operation, owned */
+	bool is_stopping;
+	GThreadPool *workers; /* promotes, restarts and deletions: a thread each */
+	BuildQueue *builds;
+	Supervisor *supervisor;
+};
+
+/* operations.c */
+
+GHashTable *
+operations_new(void);
+
+/* Refuses new ones, cancels those that run and waits for their end. */
+void
+operations_cancel_all(Rack *rack);
+
+/* Takes the app's deploy lock. FORBIDDEN «app is currently updating: …» with who, what and since
+ * when while another holds it; with `supersede`, that one is cancelled and waited for instead.
+ * Borrowed until operation_end. */
+Operation *
+operation_begin(Rack *rack,
+    const char *app,
+    const char *kind,
+    const char *release,
+    const char *who,
+    bool supersede,
+    GError **error);
+
+void
+operation_end(Rack *rack, Operation *operation);
+
+/* True when one runs; the operation is cancelled with this reason. */
+bool
+operation_cancel(Rack *rack, const char *app, const char *reason);
+
+bool
+operation_is_running(Rack *rack, const char *app);
+
+/* What the operation was cancelled for; «cancelled» when nobody said. The caller frees it. */
+char *
+operation_reason(Rack *rack, Operation *operation);
+
+/* Runs `work` in a thread of its own. */
+void
+rack_run(Rack *rack, void (*work)(gpointer data), gpointer data);
+
+/* apps.c */
+
+/* Loads, changes and writes an app until no other writer came between. */
+bool
+app_change(Rack *rack,
+    const char *name,
+    void (*change)(App *app, gpointer data),
+    gpointer data,
+    GError **error);
+
+bool
+app_set_status(Rack *rack, const char *name, const char *status, GError **error);
+
+/* Goes on with deletions that an earlier life began. */
+void
+apps_recover(Rack *rack);
+
+/* builds.c */
+BuildQueue *
+build_queue_new(Rack *rack);
+
+/* Queues again what waited and fails what ran in an earlier life. */
+void
+build_queue_recover(BuildQueue *queue);
+
+bool
+build_queue_cancel(BuildQueue *queue, const char *app, const char *reason);
+
+void
+build_queue_free(BuildQueue *queue);
+
+/* promote.c */
+void
+promote_recover(Rack *rack);
+
+/* New processes of the live release for one service (NULL: all) take over; returns when accepted.
+ */
+bool
+service_replace(Rack *rack, const char *app, const char *service, const char *kind, GError **error);
+
+/* supervisor.c */
+Supervisor *
+supervisor_new(Rack *rack);
+
+/* Begins to hear events, and looks at every app once. */
+void
+supervisor_start(Supervisor *supervisor);
+
+/* Ends its threads; events that still come are only read. */
+void
+supervisor_stop(Supervisor *supervisor);
+
+/* Looks at an app's processes and routes soon. */
+void
+supervisor_wake(Supervisor *supervisor, const char *app);
+
+void
+supervisor_free(Supervisor *supervisor);
+
+/* plan.c: what a release means in processes */
+
+typedef struct {
+	const ManifestService *service;
+	char *image;
+	Env *env; /* what the process gets */
+	char *env_hash;
+	unsigned count;
+	unsigned cpu;
+	unsigned memory;
+	GStrv hosts; /* lower case; the rack's own name for it first */
+	char *host; /* the first, or the rack's own name for an internal service: what health checks
+		       say */
+} PlanService;
+
+typedef struct {
+	char *app;
+	Release *release;
+	Build *build;
+	Manifest *manifest;
+	GPtrArray *services; /* of PlanService */
+} Plan;
+
+/* Everything that a release needs, checked: manifest, env, images, host names. */
+Plan *
+plan_make(Rack *rack, const App *app, const char *release, GError **error);
+
+void
+plan_free(Plan *plan);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
+
+const PlanService *
+plan_service(const Plan *plan, const char *name);
+
+/* Creates a deployment of the service with `count` processes; its id. */
+char *
+plan_create(
+    Rack *rack, const Plan *plan, const PlanService *service, unsigned count, GError **error);
+
+/* Makes the router know the service (nothing without a port). `slots` must fit at once. */
+bool
+plan_route(
+    Rack *rack, const Plan *plan, const PlanService *service, unsigned slots, GError **error);

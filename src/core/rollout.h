@@ -1,0 +1,93 @@
+/*
+ * A rollout: the processes of a plan take over from those that run now. Start-first where room and
+ * the manifest's bounds allow, else step by step. Until rollout_commit nothing old has gone: a
+ * failure puts everything back.
+ */
+#pragma once
+
+#include "core/failure.h"
+#include "core/rack-private.h"
+
+typedef struct {
+	const PlanService *plan;
+	char *fresh;         /* deployment, once created */
+	GPtrArray *stale;    /* of EngineDeployment: the same service from before */
+	GHashTable *probes;  /* process id → Probe */
+	GHashTable *healthy; /* process id → Process */
+	GHashTable *routed;  /* process ids that the router has */
+	gint64 begun;
+	unsigned wanted; /* processes that fresh has now been asked for */
+	bool is_rolling;
+} RolloutPart;
+
+typedef struct {
+	Rack *rack;
+	Operation *operation;
+	Timeline *timeline;
+	Plan *plan;
+	GPtrArray *parts; /* of RolloutPart */
+	GPtrArray *gone;  /* of EngineDeployment: services that the plan does not have */
+	json_t *failure;  /* why it failed, or NULL */
+	json_t *proof;
+	gint64 deadline;
+	unsigned stability_seconds;
+	bool is_switched;
+} Rollout;
+
+/* Finds out what runs now. `only` (or NULL) limits it to one service. */
+Rollout *
+rollout_new(Rack *rack,
+    Operation *operation,
+    Timeline *timeline,
+    Plan *plan,
+    const char *only,
+    GError **error);
+
+/* {"deployment id": count} of all that is there now, to be put back after a crash. */
+json_t *
+rollout_before(const Rollout *rollout);
+
+/* Starts, waits, switches and proves. On failure `failure` is set and everything old serves again.
+ */
+bool
+rollout_run(Rollout *rollout, GError **error);
+
+/* {"service": deployment id} after success, over those that were `live` before and are still meant.
+ */
+json_t *
+rollout_live(const Rollout *rollout, const json_t *live);
+
+/* Lets the old ones finish their requests and go; returns when they have. */
+void
+rollout_retire(Rollout *rollout);
+
+void
+rollout_free(Rollout *rollout);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Rollout, rollout_free)
+
+/* rollout-wait.c */
+
+/* Waits until every part has as many healthy processes as it wants. */
+bool
+rollout_await(Rollout *rollout, GError **error);
+
+/* Watches the new processes through the stability window, then gathers the evidence. */
+bool
+rollout_prove(Rollout *rollout, GError **error);
+
+/* Fails with the operation's reason when it has been cancelled or is over its deadline. */
+bool
+rollout_may_go_on(Rollout *rollout, GError **error);
+
+/* A short wait that a cancel ends. */
+void
+rollout_pause(Rollout *rollout, int milliseconds);
+
+/* rollout-shrink.c */
+
+/* Takes a deployment down to `count` processes, draining those that the engine picks before they
+ * end. */
+bool
+deployment_shrink(
+    Rack *rack, const EngineDeployment *deployment, unsigned count, unsigned drain, GError **error);
