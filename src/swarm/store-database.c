@@ -77,13 +77,23 @@ database_close(sqlite3 *database)
 	sqlite3_close_v2(database);
 }
 
+/* One opening of one file. */
+typedef struct {
+	const char *path;
+	const DatabaseSchema *schema;
+	bool is_damaged;
+} Opening;
+
 static bool
-refuse_damaged(const char *path, const DatabaseSchema *schema, const char *finding, GError **error)
+refuse_damaged(Opening *opening, const char *finding, GError **error)
 {
+	const char *what = opening->schema->what;
+
+	opening->is_damaged = true;
 	return error_set(error, CARRACK_ERROR_INTERNAL,
 	    "%s %s is damaged (%s); restore it from a backup, or move it away to begin with an "
 	    "empty %s",
-	    schema->what, path, finding, schema->what);
+	    what, opening->path, finding, what);
 }
 
 /* The first row and column of a query as text; NULL when it fails. The caller frees it. */
@@ -117,32 +127,43 @@ migrate(sqlite3 *database, const DatabaseSchema *schema, int version, GError **e
 }
 
 static bool
-check(sqlite3 *database, const char *path, const DatabaseSchema *schema, GError **error)
+check_version(Opening *opening, sqlite3 *database, int *version, GError **error)
 {
-	g_autofree char *version_text = first_value(database, "PRAGMA user_version");
-	if (!version_text)
-		return database_is_damaged(database)
-			   ? refuse_damaged(path, schema, sqlite3_errmsg(database), error)
-			   : database_error(database, "open", error);
+	g_autofree char *text = first_value(database, "PRAGMA user_version");
+	if (!text && database_is_damaged(database))
+		return refuse_damaged(opening, sqlite3_errmsg(database), error);
+	if (!text)
+		return database_error(database, "open", error);
 
-	gint64 version = g_ascii_strtoll(version_text, NULL, 10);
-	if (version == 0)
-		return refuse_damaged(path, schema, "nothing of ours is in it", error);
-	if (version > schema->migration_count)
+	const DatabaseSchema *schema = opening->schema;
+	*version = (int)g_ascii_strtoll(text, NULL, 10);
+	if (*version <= 0)
+		return refuse_damaged(opening, "nothing of ours is in it", error);
+	if (*version > schema->migration_count)
 		return error_set(error, CARRACK_ERROR_INTERNAL,
-		    "%s %s is of version %" G_GINT64_FORMAT
-		    ", this program knows up to %d; start the "
-		    "later release of carrack that wrote it",
-		    schema->what, path, version, schema->migration_count);
-	if (!schema->is_checked)
-		return migrate(database, schema, (int)version, error);
+		    "%s %s is of version %d, this program knows up to %d; start the later release "
+		    "of carrack that wrote it",
+		    schema->what, opening->path, *version, schema->migration_count);
+
+	return true;
+}
+
+static bool
+check(Opening *opening, sqlite3 *database, GError **error)
+{
+	int version = 0;
+	if (!check_version(opening, database, &version, error))
+		return false;
+	if (!opening->schema->is_checked)
+		return migrate(database, opening->schema, version, error);
 
 	g_autofree char *finding = first_value(database, "PRAGMA quick_check(1)");
-	if (g_strcmp0(finding, "ok"))
-		return refuse_damaged(
-		    path, schema, finding ? finding : sqlite3_errmsg(database), error);
+	if (!finding)
+		return refuse_damaged(opening, sqlite3_errmsg(database), error);
+	if (strcmp(finding, "ok"))
+		return refuse_damaged(opening, g_strdelimit(finding, "\n", ' '), error);
 
-	return migrate(database, schema, (int)version, error);
+	return migrate(database, opening->schema, version, error);
 }
 
 static sqlite3 *
@@ -162,12 +183,12 @@ open_file(const char *path, int flags, GError **error)
 }
 
 static bool
-apply_settings(sqlite3 *database, const char *path, const DatabaseSchema *schema, GError **error)
+apply_settings(Opening *opening, sqlite3 *database, GError **error)
 {
-	if (sqlite3_exec(database, schema->settings, NULL, NULL, NULL) == SQLITE_OK)
+	if (sqlite3_exec(database, opening->schema->settings, NULL, NULL, NULL) == SQLITE_OK)
 		return true;
 	if (database_is_damaged(database))
-		return refuse_damaged(path, schema, sqlite3_errmsg(database), error);
+		return refuse_damaged(opening, sqlite3_errmsg(database), error);
 
 	return database_error(database, "open", error);
 }
@@ -206,38 +227,39 @@ create(const char *path, const DatabaseSchema *schema, GError **error)
 		    "journal away to begin with an empty %s",
 		    schema->what, path, wal, schema->what);
 
-	g_autofree char *draft = g_strconcat(path, ".new", NULL);
-	unlink_database(draft);
-	sqlite3 *database = open_file(draft, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
+	Opening draft = {.schema = schema};
+	g_autofree char *draft_path = g_strconcat(path, ".new", NULL);
+	draft.path = draft_path;
+	unlink_database(draft_path);
+	sqlite3 *database =
+	    open_file(draft_path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error);
 	if (!database)
 		return false;
 
-	bool ok =
-	    apply_settings(database, draft, schema, error) && migrate(database, schema, 0, error);
+	bool ok = apply_settings(&draft, database, error) && migrate(database, schema, 0, error);
 	database_close(database);
 	if (!ok)
 		return false;
 
-	if (g_rename(draft, path))
+	if (g_rename(draft_path, path))
 		return error_set_errno(error, errno, "create %s", path);
 
 	return sync_folder_of(path, error);
 }
 
 static sqlite3 *
-open_existing(const char *path, const DatabaseSchema *schema, GError **error)
+open_existing(Opening *opening, GError **error)
 {
 	struct stat file;
-	if (stat(path, &file) == 0 && file.st_size == 0) {
-		refuse_damaged(path, schema, "the file is empty", error);
+	if (stat(opening->path, &file) == 0 && file.st_size == 0) {
+		refuse_damaged(opening, "the file is empty", error);
 		return NULL;
 	}
-	sqlite3 *database = open_file(path, SQLITE_OPEN_READWRITE, error);
+	sqlite3 *database = open_file(opening->path, SQLITE_OPEN_READWRITE, error);
 	if (!database)
 		return NULL;
 
-	if (!apply_settings(database, path, schema, error) ||
-	    !check(database, path, schema, error)) {
+	if (!apply_settings(opening, database, error) || !check(opening, database, error)) {
 		database_close(database);
 		return NULL;
 	}
@@ -245,19 +267,26 @@ open_existing(const char *path, const DatabaseSchema *schema, GError **error)
 }
 
 sqlite3 *
-database_open(const char *path, const DatabaseSchema *schema, GError **error)
+database_open(const char *path, const DatabaseSchema *schema, bool *is_damaged, GError **error)
 {
-	if (!g_file_test(path, G_FILE_TEST_EXISTS) && !create(path, schema, error))
-		return NULL;
+	Opening opening = {.path = path, .schema = schema};
+	bool is_there = g_file_test(path, G_FILE_TEST_EXISTS) || create(path, schema, error);
+	sqlite3 *database = is_there ? open_existing(&opening, error) : NULL;
 
-	return open_existing(path, schema, error);
+	if (is_damaged)
+		*is_damaged = opening.is_damaged;
+	return database;
 }
 
 sqlite3 *
-database_open_reader(const char *path, const DatabaseSchema *schema, GError **error)
+database_open_again(const char *path, const DatabaseSchema *schema, GError **error)
 {
-	if (!g_file_test(path, G_FILE_TEST_EXISTS))
-		return NULL;
+	Opening opening = {.path = path, .schema = schema};
+	sqlite3 *database = open_file(path, SQLITE_OPEN_READWRITE, error);
 
-	return open_existing(path, schema, error);
+	if (database && !apply_settings(&opening, database, error)) {
+		database_close(database);
+		return NULL;
+	}
+	return database;
 }

@@ -18,13 +18,14 @@ typedef struct {
 } DatabaseSchema;
 
 /* Opens the file, or creates it (atomically: a half-made one is never seen under `path`). Refuses a
- * damaged or foreign file and one of a later version, naming the file and what to do. */
+ * damaged or foreign file (`is_damaged`, may be NULL, tells) and one of a later version, naming the
+ * file and what to do. */
 sqlite3 *
-database_open(const char *path, const DatabaseSchema *schema, GError **error);
+database_open(const char *path, const DatabaseSchema *schema, bool *is_damaged, GError **error);
 
-/* Opens an existing file without migrating it; NULL without an error when there is none. */
+/* One more connection to a file that database_open has opened before; never creates it. */
 sqlite3 *
-database_open_reader(const char *path, const DatabaseSchema *schema, GError **error);
+database_open_again(const char *path, const DatabaseSchema *schema, GError **error);
 
 /* NULL is fine. All statements must be finalized. */
 void

@@ -283,7 +283,7 @@ static const StoreOps ops = {
 Store *
 store_sqlite_new(const char *path, GError **error)
 {
-	sqlite3 *database = database_open(path, &schema, error);
+	sqlite3 *database = database_open(path, &schema, NULL, error);
 	if (!database)
 		return NULL;
 
