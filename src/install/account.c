@@ -1,0 +1,135 @@
+/*
+ * The installer's side of config.json. The CLI has its own reader of the same file, since a layer
+ * may not know the one above it; both keep what they do not know.
+ */
+#include "install/account.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+static char *
+config_path(void)
+{
+	const char *folder = g_getenv("CARRACK_CONFIG");
+	if (folder && *folder)
+		return g_build_filename(folder, "config.json", NULL);
+
+	return g_build_filename(g_get_user_config_dir(), "carrack", "config.json", NULL);
+}
+
+/* The whole configuration, an empty object when there is none yet. */
+static json_t *
+read_config(const char *path, GError **error)
+{
+	g_autofree char *text = NULL;
+	gsize length = 0;
+	g_autoptr(GError) cause = NULL;
+	if (!g_file_get_contents(path, &text, &length, &cause)) {
+		if (g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+			return json_object();
+		error_set(error, CARRACK_ERROR_INTERNAL, "%s", cause->message);
+		return NULL;
+	}
+
+	json_t *config = json_parse(text, length, path, error);
+	if (config && !json_is_object(config)) {
+		json_decref(config);
+		error_set(error, CARRACK_ERROR_INVALID, "%s: not a JSON object", path);
+		return NULL;
+	}
+	return config;
+}
+
+static bool
+write_config(const char *path, const json_t *config, GError **error)
+{
+	g_autofree char *folder = g_path_get_dirname(path);
+	g_autofree char *text = json_text(config, true);
+	g_autoptr(GError) cause = NULL;
+	if (g_mkdir_with_parents(folder, 0700) != 0)
+		return error_set_errno(error, errno, "cannot make %s", folder);
+	if (!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &cause))
+		return error_set(error, CARRACK_ERROR_INTERNAL, "%s", cause->message);
+	if (g_chmod(path, 0600) != 0)
+		return error_set_errno(error, errno, "%s", path);
+
+	return true;
+}
+
+char *
+account_password(const char *rack, GError **error)
+{
+	g_autofree char *path = config_path();
+	json_auto_t *config = read_config(path, error);
+	if (!config)
+		return NULL;
+
+	json_t *entry = json_at(config, "racks", rack, NULL);
+	if (!entry)
+		return g_strdup("");
+	if (strcmp(json_text_of(entry, "socket", ""), API_SOCKET) != 0) {
+		error_set(error, CARRACK_ERROR_CONFLICT,
+		    "%s already knows another rack named %s; choose a name with --name", path,
+		    rack);
+		return NULL;
+	}
+
+	g_autoptr(GUri) url =
+	    g_uri_parse(json_text_of(entry, "url", ""), G_URI_FLAGS_HAS_PASSWORD, NULL);
+	const char *password = url ? g_uri_get_password(url) : NULL;
+	return g_strdup(password ? password : "");
+}
+
+char *
+account_url(const SwarmSettings *settings, const char *password)
+{
+	return g_strdup_printf("http://convox:%s@127.0.0.1:%u", password, settings->api_port);
+}
+
+bool
+account_write(const SwarmSettings *settings, const char *password, bool is_new, GError **error)
+{
+	g_autofree char *path = config_path();
+	g_autofree char *url = account_url(settings, password);
+	json_auto_t *config = read_config(path, error);
+	if (!config)
+		return false;
+
+	json_t *racks = json_object_get(config, "racks");
+	if (!json_is_object(racks)) {
+		racks = json_object();
+		json_object_set_new(config, "racks", racks);
+	}
+	json_t *entry = json_object_get(racks, settings->rack);
+	if (!json_is_object(entry)) {
+		entry = json_object();
+		json_object_set_new(racks, settings->rack, entry);
+	}
+	json_object_set_new(entry, "url", json_string(url));
+	json_object_set_new(entry, "socket", json_string(API_SOCKET));
+	if (is_new || !*json_text_of(config, "current", ""))
+		json_object_set_new(config, "current", json_string(settings->rack));
+	return write_config(path, config, error);
+}
+
+bool
+account_remove(const char *rack, GError **error)
+{
+	g_autofree char *path = config_path();
+	json_auto_t *config = read_config(path, error);
+	if (!config)
+		return false;
+
+	json_t *racks = json_object_get(config, "racks");
+	json_t *entry = json_object_get(racks, rack);
+	if (!entry || strcmp(json_text_of(entry, "socket", ""), API_SOCKET) != 0)
+		return true;
+
+	json_object_del(racks, rack);
+	if (strcmp(json_text_of(config, "current", ""), rack) == 0)
+		json_object_del(config, "current");
+	return write_config(path, config, error);
+}

@@ -1,0 +1,26 @@
+/*
+ * This rack in the CLI's configuration (config.json of docs/cli.md): what the installer has to know
+ * and leave there. Other racks and other members stay as they are.
+ */
+#pragma once
+
+#include "swarm/settings.h"
+
+#define API_SOCKET "/run/carrack/api.sock"
+
+/* The password of the rack in the configuration, «» when it is not there. NULL: the configuration
+ * cannot be read, or has a rack of this name somewhere else (CONFLICT). The caller frees it. */
+char *
+account_password(const char *rack, GError **error);
+
+/* Adds or replaces the rack; makes it the current one when there is none, or when `is_new`. */
+bool
+account_write(const SwarmSettings *settings, const char *password, bool is_new, GError **error);
+
+/* Not an error when it is not there. */
+bool
+account_remove(const char *rack, GError **error);
+
+/* «http://convox:PASSWORD@127.0.0.1:PORT»: what any client of the wire is pointed at. */
+char *
+account_url(const SwarmSettings *settings, const char *password);

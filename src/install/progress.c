@@ -1,0 +1,73 @@
+/*
+ * Progress on stderr. Only this file and the two verbs write to the user.
+ */
+#include "install/progress.h"
+
+#include <unistd.h>
+
+struct Progress {
+	char *step;
+	gint64 started;
+	bool is_terminal;
+};
+
+Progress *
+progress_new(void)
+{
+	Progress *progress = g_new0(Progress, 1);
+	progress->is_terminal = isatty(STDERR_FILENO) && !g_getenv("NO_COLOR");
+	return progress;
+}
+
+void
+progress_free(Progress *progress)
+{
+	if (!progress)
+		return;
+
+	g_free(progress->step);
+	g_free(progress);
+}
+
+void
+progress_end(Progress *progress, bool is_good)
+{
+	double seconds = (double)(g_get_monotonic_time() - progress->started) / G_USEC_PER_SEC;
+	if (!progress->step)
+		return;
+
+	if (progress->is_terminal)
+		g_printerr("\r\033[K%s %s (%.1f s)\n",
+		    is_good ? "\033[32m✓\033[0m" : "\033[31m✗\033[0m", progress->step, seconds);
+	g_clear_pointer(&progress->step, g_free);
+}
+
+void
+progress_step(Progress *progress, const char *format, ...)
+{
+	va_list arguments;
+	progress_end(progress, true);
+	va_start(arguments, format);
+	progress->step = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+
+	progress->started = g_get_monotonic_time();
+	g_printerr(progress->is_terminal ? "  %s …" : "%s\n", progress->step);
+}
+
+void
+progress_note(Progress *progress, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	g_autofree char *text = g_strdup_vprintf(format, arguments);
+	va_end(arguments);
+
+	if (!progress->is_terminal) {
+		g_printerr("  %s\n", text);
+		return;
+	}
+	g_printerr("\r\033[K  %s\n", text);
+	if (progress->step)
+		g_printerr("  %s …", progress->step);
+}

@@ -1,0 +1,324 @@
+/*
+ * What a rack leaves on a machine, found by label and by name alone, and taken away: the API first,
+ * so that nobody makes anew what goes; then services and containers; then what they used.
+ */
+#include "install/steps.h"
+
+#include "base/error.h"
+#include "install/specs.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define GONE_SECONDS 60
+#define GRACE_SECONDS 20
+#define PAUSE_MICROSECONDS 200000
+#define FILTER_RACK "?filters=%7B%22label%22%3A%5B%22" LABEL_RACK "%22%5D%7D"
+#define FILTER_PASSWORD "?filters=%7B%22label%22%3A%5B%22carrack.part%3Dpassword%22%5D%7D"
+
+/* One kind of thing: how it is listed, what names an element, how it is deleted. */
+typedef struct {
+	const char *kind;
+	const char *list;
+	const char *inside; /* member of the answer that holds the list, or NULL */
+	const char *name;   /* member of an element, or of its Spec */
+	const char *remove;
+} Kind;
+
+static const Kind kinds[] = {
+    {"services", "/services" FILTER_RACK, NULL, "Name", "/services/%s"},
+    {"containers", "/containers/json" FILTER_RACK "&all=1", NULL, "Names",
+	"/containers/%s?force=1&v=1"},
+    {"networks", "/networks" FILTER_RACK, NULL, "Name", "/networks/%s"},
+    {"secrets", "/secrets" FILTER_RACK, NULL, "Name", "/secrets/%s"},
+    {"volumes", "/volumes" FILTER_RACK, "Volumes", "Name", "/volumes/%s"},
+};
+
+static const char *
+name_of(const json_t *thing, const Kind *kind)
+{
+	json_t *name = json_object_get(thing, kind->name);
+	if (!name)
+		name = json_object_get(json_object_get(thing, "Spec"), kind->name);
+	if (json_is_array(name))
+		name = json_array_get(name, 0);
+	const char *text = json_is_string(name) ? json_string_value(name) : "";
+	return *text == '/' ? text + 1 : text;
+}
+
+static bool
+is_task(const json_t *thing)
+{
+	return json_at(thing, "Labels", "com.docker.swarm.task.id", NULL) != NULL;
+}
+
+/* Names of all things of a kind; tasks' containers only with `tasks`. A node outside a swarm has no
+ * services: an empty list. */
+static json_t *
+names_of(Docker *docker, const Kind *kind, bool tasks, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+	json_t *names = json_array();
+	json_auto_t *answer = docker_call(docker, "GET", NULL, &cause, "%s", kind->list);
+	json_t *list = kind->inside ? json_object_get(answer, kind->inside) : answer;
+	size_t i;
+	json_t *thing;
+	bool has_no_swarm = cause && strstr(cause->message, "swarm manager");
+	if (cause && !has_no_swarm) {
+		json_decref(names);
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return NULL;
+	}
+	json_array_foreach(list, i, thing)
+	{
+		if (tasks || !is_task(thing))
+			json_array_append_new(names, json_string(name_of(thing, kind)));
+	}
+	return names;
+}
+
+/* «carrack/rack:…» and what apps have in the rack's own registry. */
+static bool
+is_our_image(const char *reference)
+{
+	const char *slash = strchr(reference, '/');
+	if (g_str_has_prefix(reference, "carrack/"))
+		return true;
+
+	return slash && g_str_has_prefix(reference, "127.0.0.1:");
+}
+
+static bool
+add_images(Docker *docker, json_t *names, GError **error)
+{
+	static const char *const members[] = {"RepoTags", "RepoDigests"};
+	json_auto_t *images = docker_call(docker, "GET", NULL, error, "/images/json");
+	size_t i, j;
+	json_t *image, *reference;
+	if (!images)
+		return false;
+
+	json_array_foreach(images, i, image)
+	{
+		for (gsize k = 0; k < G_N_ELEMENTS(members); k++) {
+			json_array_foreach(json_object_get(image, members[k]), j, reference)
+			{
+				if (is_our_image(json_string_value(reference)))
+					json_array_append(names, reference);
+			}
+		}
+	}
+	return true;
+}
+
+json_t *
+remove_inventory(Docker *docker, bool data, GError **error)
+{
+	json_auto_t *inventory = json_object();
+	json_auto_t *images = json_array();
+	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+		bool is_data = strcmp(kinds[i].kind, "volumes") == 0;
+		json_auto_t *names = names_of(docker, &kinds[i], false, error);
+		if (!names)
+			return NULL;
+		if (json_array_size(names) > 0 && (data || !is_data))
+			json_object_set(inventory, kinds[i].kind, names);
+	}
+	if (!add_images(docker, images, error))
+		return NULL;
+	if (json_array_size(images) > 0)
+		json_object_set(inventory, "images", images);
+	if (g_file_test(RUN_FOLDER, G_FILE_TEST_EXISTS))
+		json_object_set_new(inventory, "folders", json_pack("[s]", RUN_FOLDER));
+	return json_incref(inventory);
+}
+
+static void
+delete_all(Docker *docker, const Kind *kind, const json_t *names)
+{
+	size_t i;
+	json_t *name;
+	json_array_foreach(names, i, name)
+	{
+		g_autofree char *path = g_strdup_printf("%s", kind->remove);
+		g_auto(GStrv) parts = g_strsplit(path, "%s", 2);
+		/* What cannot go yet (a network in use) is met again in the next round. */
+		json_auto_t *gone = docker_call(docker, "DELETE", NULL, NULL, "%s%s%s", parts[0],
+		    json_string_value(name), parts[1]);
+	}
+}
+
+/* Deletes all of a kind and waits until none is left. Containers of services get time to end by
+ * themselves before they are forced. */
+static bool
+remove_kind(Docker *docker, const Kind *kind, GError **error)
+{
+	gint64 started = g_get_monotonic_time();
+	bool is_containers = strcmp(kind->kind, "containers") == 0;
+	for (;;) {
+		gint64 seconds = (g_get_monotonic_time() - started) / G_USEC_PER_SEC;
+		bool is_patient = is_containers && seconds < GRACE_SECONDS;
+		json_auto_t *left = names_of(docker, kind, true, error);
+		json_auto_t *ours = names_of(docker, kind, !is_patient, error);
+		if (!left || !ours)
+			return false;
+		if (json_array_size(left) == 0)
+			return true;
+		if (seconds > GONE_SECONDS)
+			return error_set(error, CARRACK_ERROR_UNAVAILABLE,
+			    "%s %s does not go away; run `carrack uninstall` again", kind->kind,
+			    json_string_value(json_array_get(left, 0)));
+		delete_all(docker, kind, ours);
+		g_usleep(PAUSE_MICROSECONDS);
+	}
+}
+
+static bool
+remove_api(Docker *docker, GError **error)
+{
+	gint64 deadline = g_get_monotonic_time() + GRACE_SECONDS * G_USEC_PER_SEC;
+	static const char filter[] =
+	    "?filters=%7B%22label%22%3A%5B%22com.docker.swarm.service.name%3D" PART_API "%22%5D%7D";
+	json_auto_t *gone = docker_call(docker, "DELETE", NULL, NULL, "/services/" PART_API);
+	while (g_get_monotonic_time() < deadline) {
+		json_auto_t *left =
+		    docker_call(docker, "GET", NULL, error, "/containers/json%s", filter);
+		if (!left)
+			return false;
+		if (json_array_size(left) == 0)
+			break;
+		g_usleep(PAUSE_MICROSECONDS);
+	}
+	return true;
+}
+
+static void
+remove_images(Docker *docker, const json_t *images)
+{
+	size_t i;
+	json_t *image;
+	json_array_foreach(images, i, image)
+	{
+		json_auto_t *gone = docker_call(
+		    docker, "DELETE", NULL, NULL, "/images/%s?force=1", json_string_value(image));
+	}
+}
+
+static void
+remove_folder_here(void)
+{
+	g_autoptr(GDir) folder = g_dir_open(RUN_FOLDER, 0, NULL);
+	const char *name = NULL;
+	while (folder && (name = g_dir_read_name(folder))) {
+		g_autofree char *path = g_build_filename(RUN_FOLDER, name, NULL);
+		g_unlink(path);
+	}
+	g_rmdir(RUN_FOLDER);
+}
+
+/* The folder is root's. Members of the group docker reach it through a container. */
+static bool
+remove_folder(Docker *docker, const json_t *images, GError **error)
+{
+	remove_folder_here();
+	if (!g_file_test(RUN_FOLDER, G_FILE_TEST_EXISTS))
+		return true;
+
+	const char *image = json_string_value(json_array_get(images, 0));
+	json_auto_t *body = json_pack("{s:s, s:[s, s, s], s:{s:[s], s:b}}", "Image",
+	    image ? image : "debian:bookworm-slim", "Cmd", "rm", "-rf", "/host/run/carrack",
+	    "HostConfig", "Binds", "/run:/host/run", "AutoRemove", 1);
+	json_auto_t *made = docker_call(docker, "POST", body, error, "/containers/create");
+	if (!made)
+		return false;
+
+	const char *id = json_text_of(made, "Id", "");
+	json_auto_t *started = docker_call(docker, "POST", NULL, error, "/containers/%s/start", id);
+	json_auto_t *ended =
+	    started ? docker_call(docker, "POST", NULL, NULL, "/containers/%s/wait", id) : NULL;
+	return started != NULL;
+}
+
+static char *
+inventory_text(const json_t *inventory)
+{
+	g_autoptr(GString) text = g_string_new(NULL);
+	const char *kind;
+	json_t *names, *name;
+	size_t i;
+	json_object_foreach((json_t *)inventory, kind, names)
+	{
+		json_array_foreach(names, i, name) g_string_append_printf(
+		    text, "%s%s %s", text->len ? ", " : "", kind, json_string_value(name));
+	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+bool
+remove_everything(Docker *docker, Progress *progress, bool data, GError **error)
+{
+	json_auto_t *before = remove_inventory(docker, data, error);
+	if (!before || !remove_api(docker, error))
+		return false;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+		bool is_data = strcmp(kinds[i].kind, "volumes") == 0;
+		if (is_data && !data)
+			continue;
+		if (json_object_get(before, kinds[i].kind))
+			progress_step(progress, "removing %s", kinds[i].kind);
+		if (!remove_kind(docker, &kinds[i], error))
+			return false;
+	}
+	if (!remove_folder(docker, json_object_get(before, "images"), error))
+		return false;
+	remove_images(docker, json_object_get(before, "images"));
+
+	json_auto_t *after = remove_inventory(docker, data, error);
+	if (!after)
+		return false;
+	g_autofree char *left = inventory_text(after);
+	if (*left)
+		return error_set(error, CARRACK_ERROR_UNAVAILABLE, "still there: %s", left);
+	return true;
+}
+
+bool
+remove_swarm(Docker *docker, GError **error)
+{
+	json_auto_t *services = docker_call(docker, "GET", NULL, NULL, "/services");
+	if (json_array_size(services) > 0)
+		return error_set(error, CARRACK_ERROR_CONFLICT,
+		    "other services run in this swarm; it is not left");
+
+	json_auto_t *left = docker_call(docker, "POST", NULL, error, "/swarm/leave?force=1");
+	return left != NULL;
+}
+
+void
+remove_unused(Docker *docker, const char *image, const char *secret)
+{
+	json_auto_t *images = docker_call(docker, "GET", NULL, NULL, "/images/json%s",
+	    "?filters=%7B%22reference%22%3A%5B%22carrack%2Frack%22%5D%7D");
+	json_auto_t *secrets =
+	    docker_call(docker, "GET", NULL, NULL, "/secrets%s", FILTER_PASSWORD);
+	size_t i;
+	json_t *thing;
+	/* The engine refuses for what is in use (the router may run on an older image): as meant.
+	 */
+	json_array_foreach(images, i, thing)
+	{
+		const char *id = json_text_of(thing, "Id", "");
+		json_auto_t *gone = strcmp(id, image) == 0 ? NULL
+							   : docker_call(docker, "DELETE", NULL,
+								 NULL, "/images/%s", id);
+	}
+	json_array_foreach(secrets, i, thing)
+	{
+		const char *id = json_text_of(thing, "ID", "");
+		json_auto_t *gone = strcmp(id, secret) == 0 ? NULL
+							    : docker_call(docker, "DELETE", NULL,
+								  NULL, "/secrets/%s", id);
+	}
+}
