@@ -30,7 +30,8 @@ docker_call(
     Docker *docker, const char *method, const json_t *body, GError **error, const char *format, ...)
     G_GNUC_PRINTF(5, 6);
 
-/* The same without a JSON answer, any HttpRequest (path without the version). */
+/* The same without a JSON answer, any HttpRequest (path without the version). A status of 400 and
+ * more is an error here too; a 500 is CARRACK_ERROR_UPSTREAM, a node without Swarm UNAVAILABLE. */
 HttpAnswer *
 docker_request(Docker *docker, const HttpRequest *request, GCancellable *cancel, GError **error);
 
@@ -39,7 +40,8 @@ HttpConnection *
 docker_upgrade(Docker *docker, const HttpRequest *request, GCancellable *cancel, GError **error);
 
 /* Splits the engine's 8-byte frames. `take` gets stream 1 (out) or 2 (err) and the bytes. State is
- * kept in the struct between pieces; start with {0}. */
+ * kept in the struct between pieces; start with {0}. In `take`, `left` is what is to come of the
+ * frame, so 0 is its end. */
 typedef struct {
 	unsigned char header[8];
 	unsigned header_length;
