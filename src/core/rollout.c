@@ -209,11 +209,11 @@ part_route(Rollout *rollout, RolloutPart *part, GError **error)
 	return true;
 }
 
+typedef bool (*ServerChange)(Router *, const char *, const char *, const char *, GError **);
+
 /* Calls `change` for every server of the part that is not one of its new processes. */
 static void
-part_each_old(Rollout *rollout,
-    RolloutPart *part,
-    bool (*change)(Router *, const char *, const char *, const char *, GError **))
+part_each_old(Rollout *rollout, RolloutPart *part, ServerChange change)
 {
 	Router *router = rollout->rack->provider->router;
 	const char *service = part->plan->service->name;
