@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A line may be as long as a message, and has a prefix too. Clients see a stream of bytes. */
+#define LARGEST_FRAME ((gsize)256 * 1024)
+
 typedef struct {
 	Sink sink;
 	WebSocket *socket;
@@ -22,7 +25,15 @@ static bool
 socket_write(Sink *sink, const void *bytes, gsize length, GError **error)
 {
 	SocketSink *own = (SocketSink *)sink;
-	return websocket_send(own->socket, bytes, length, own->request->cancel, error);
+	const char *rest = bytes;
+	while (length > 0) {
+		gsize piece = MIN(length, LARGEST_FRAME);
+		if (!websocket_send(own->socket, rest, piece, own->request->cancel, error))
+			return false;
+		rest += piece;
+		length -= piece;
+	}
+	return true;
 }
 
 static bool
