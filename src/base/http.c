@@ -516,6 +516,10 @@ fail(Call *call, CURLcode result, GError **error)
 	case CURLE_PARTIAL_FILE:
 		return error_set(error, CARRACK_ERROR_UPSTREAM,
 		    "the connection to %s broke off in the middle", place);
+	case CURLE_UNSUPPORTED_PROTOCOL: /* what it makes of a head without a status line */
+	case CURLE_WEIRD_SERVER_REPLY:
+		return error_set(
+		    error, CARRACK_ERROR_UPSTREAM, "%s: the answer is not HTTP/1.1", place);
 	default:
 		return error_set(error, CARRACK_ERROR_UPSTREAM, "%s: %s", place, problem);
 	}
