@@ -1,0 +1,323 @@
+/*
+ * Reading and checking a folder before it is sent (source.h). All paths here are relative to it,
+ * without «./».
+ */
+#include "cli/source.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "manifest/ignore.h"
+
+#include <string.h>
+
+#define MANIFEST_FILE "convox.yml"
+#define DOCKERFILE "Dockerfile"
+#define IGNORE_FILE ".dockerignore"
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
+struct Source {
+	char *folder;
+	char *file;
+	Manifest *manifest;
+	Ignore *ignore;
+	GPtrArray *needed;   /* files that are always sent; of char * */
+	GPtrArray *contexts; /* build folders other than the whole; of char * */
+};
+
+static char *
+path_in(const Source *source, const char *path)
+{
+	return g_build_filename(source->folder, path, NULL);
+}
+
+static bool
+is_file(const Source *source, const char *path)
+{
+	g_autofree char *full = path_in(source, path);
+	return g_file_test(full, G_FILE_TEST_IS_REGULAR);
+}
+
+/* «./api/» and «api» are one path; «» is the folder itself. The caller frees it. */
+static char *
+plain_path(const char *path)
+{
+	g_autofree char *whole = g_canonicalize_filename(path, "/");
+	return g_strdup(whole + 1);
+}
+
+static bool
+read_text(const Source *source, const char *path, char **text, gsize *length, GError **error)
+{
+	g_autofree char *full = path_in(source, path);
+	g_autoptr(GError) failure = NULL;
+	if (!g_file_get_contents(full, text, length, &failure))
+		return error_set(error, CARRACK_ERROR_INVALID, "%s", failure->message);
+	if (*length <= LIMIT_MANIFEST_BYTES)
+		return true;
+
+	g_clear_pointer(text, g_free);
+	return error_set(error, CARRACK_ERROR_TOO_LARGE, "%s: %zu bytes are more than %d", path,
+	    *length, LIMIT_MANIFEST_BYTES);
+}
+
+/* Which file says what the app is. */
+static bool
+choose_file(Source *source, const char *wanted, GError **error)
+{
+	const char *file = wanted ? wanted : MANIFEST_FILE;
+	if (!wanted && !is_file(source, file))
+		file = DOCKERFILE;
+	if (!is_file(source, file)) {
+		if (wanted)
+			return error_set(error, CARRACK_ERROR_NOT_FOUND,
+			    "manifest %s: no such file in %s", wanted, source->folder);
+		return error_set(error, CARRACK_ERROR_NOT_FOUND, "%s: no %s and no %s there",
+		    source->folder, MANIFEST_FILE, DOCKERFILE);
+	}
+	if (g_str_has_prefix(file, "/") || strstr(file, ".."))
+		return error_set(error, CARRACK_ERROR_INVALID,
+		    "manifest %s: give a path inside the folder that is built", file);
+
+	source->file = g_strdup(file);
+	g_ptr_array_add(source->needed, plain_path(file));
+	return true;
+}
+
+static bool
+read_manifest(Source *source, const Env *env, GError **error)
+{
+	g_autofree char *text = NULL;
+	gsize length;
+	if (!read_text(source, source->file, &text, &length, error))
+		return false;
+	if (strcmp(source->file, DOCKERFILE) == 0) {
+		g_autofree char *dockerfile = g_steal_pointer(&text);
+		text = manifest_for_dockerfile(dockerfile);
+		length = strlen(text);
+	}
+
+	source->manifest = manifest_parse(text, length, source->file, env, error);
+	return source->manifest != NULL;
+}
+
+static bool
+check_context(const Source *source, const ManifestService *service, GError **error)
+{
+	g_autofree char *full = path_in(source, service->build.path);
+	if (g_file_test(full, G_FILE_TEST_IS_DIR))
+		return true;
+
+	const char *what =
+	    g_file_test(full, G_FILE_TEST_EXISTS) ? "is a file, not a folder" : "does not exist";
+	return error_set(error, CARRACK_ERROR_INVALID, "%s:%u: service %s: build path %s %s",
+	    source->file, service->line, service->name, service->build.path, what);
+}
+
+/* Takes the Dockerfile of a service and its ignore file along. */
+static bool
+check_build(Source *source, const ManifestService *service, GError **error)
+{
+	if (!check_context(source, service, error))
+		return false;
+
+	g_autofree char *context = plain_path(service->build.path);
+	g_autofree char *joined =
+	    g_build_filename(service->build.path, service->build.manifest, NULL);
+	char *dockerfile = plain_path(joined);
+	g_autofree char *ignore = g_build_filename(context, IGNORE_FILE, NULL);
+	bool is_there = is_file(source, dockerfile);
+	g_ptr_array_add(source->needed, dockerfile);
+	g_ptr_array_add(source->needed, plain_path(ignore));
+	if (*context)
+		g_ptr_array_add(source->contexts, g_steal_pointer(&context));
+	if (is_there)
+		return true;
+
+	return error_set(error, CARRACK_ERROR_INVALID, "%s:%u: service %s: no Dockerfile at %s",
+	    source->file, service->line, service->name, dockerfile);
+}
+
+static bool
+check_builds(Source *source, GError **error)
+{
+	for (guint i = 0; i < source->manifest->services->len; i++) {
+		const ManifestService *service = source->manifest->services->pdata[i];
+		if (service->build.path && !check_build(source, service, error))
+			return false;
+	}
+	return true;
+}
+
+/* The folder's own patterns after our one. They are parsed alone first, for the numbers of lines
+ * in errors. */
+static bool
+read_ignore(Source *source, GError **error)
+{
+	g_autofree char *text = NULL;
+	gsize length = 0;
+	if (!is_file(source, IGNORE_FILE))
+		text = g_strdup("");
+	else if (!read_text(source, IGNORE_FILE, &text, &length, error))
+		return false;
+
+	g_autoptr(Ignore) alone = ignore_parse(text, length, IGNORE_FILE, error);
+	if (!alone)
+		return false;
+
+	bool has_mark = g_str_has_prefix(text, BYTE_ORDER_MARK);
+	g_autofree char *all =
+	    g_strconcat(".git\n", text + (has_mark ? strlen(BYTE_ORDER_MARK) : 0), NULL);
+	source->ignore = ignore_parse(all, strlen(all), IGNORE_FILE, error);
+	return source->ignore != NULL;
+}
+
+Source *
+source_open(const char *folder, const char *manifest_file, const Env *env, GError **error)
+{
+	if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
+		error_set(error, CARRACK_ERROR_NOT_FOUND, "%s: no such folder", folder);
+		return NULL;
+	}
+
+	g_autoptr(Source) source = g_new0(Source, 1);
+	source->folder = g_strdup(folder);
+	source->needed = g_ptr_array_new_with_free_func(g_free);
+	source->contexts = g_ptr_array_new_with_free_func(g_free);
+	g_ptr_array_add(source->needed, g_strdup(IGNORE_FILE));
+	bool is_good = choose_file(source, manifest_file, error) &&
+		       read_manifest(source, env, error) && check_builds(source, error) &&
+		       read_ignore(source, error);
+	return is_good ? g_steal_pointer(&source) : NULL;
+}
+
+void
+source_free(Source *source)
+{
+	if (!source)
+		return;
+
+	g_free(source->folder);
+	g_free(source->file);
+	manifest_free(source->manifest);
+	ignore_free(source->ignore);
+	g_ptr_array_unref(source->needed);
+	g_ptr_array_unref(source->contexts);
+	g_free(source);
+}
+
+const Manifest *
+source_manifest(const Source *source)
+{
+	return source->manifest;
+}
+
+const char *
+source_file(const Source *source)
+{
+	return source->file;
+}
+
+static bool
+is_empty_folder(const Source *source, const char *path)
+{
+	g_autofree char *full = path_in(source, path);
+	g_autoptr(GDir) folder = g_dir_open(full, 0, NULL);
+
+	return folder && !g_dir_read_name(folder);
+}
+
+GPtrArray *
+source_empty_submodules(const Source *source)
+{
+	GPtrArray *paths = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *file = path_in(source, ".gitmodules");
+	g_autofree char *text = NULL;
+	if (!g_file_get_contents(file, &text, NULL, NULL))
+		return paths;
+
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	for (gsize i = 0; lines[i]; i++) {
+		g_auto(GStrv) parts = g_strsplit(g_strstrip(lines[i]), "=", 2);
+		bool is_path = parts[0] && parts[1] && strcmp(g_strstrip(parts[0]), "path") == 0;
+		if (is_path && is_empty_folder(source, g_strstrip(parts[1])))
+			g_ptr_array_add(paths, g_strdup(parts[1]));
+	}
+	return paths;
+}
+
+/* True if `path` is `folder` or lies in it. */
+static bool
+is_within(const char *path, const char *folder)
+{
+	gsize length = strlen(folder);
+	return strncmp(path, folder, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+static bool
+is_needed(const Source *source, const char *path, bool is_folder, bool *leads_to_needed)
+{
+	*leads_to_needed = false;
+	for (guint i = 0; i < source->needed->len; i++) {
+		const char *needed = source->needed->pdata[i];
+		if (strcmp(needed, path) == 0)
+			return true;
+		if (is_folder && is_within(needed, path))
+			*leads_to_needed = true;
+	}
+	return false;
+}
+
+/* A service's folder that the project's .dockerignore keeps away from another service's image is
+ * still the context of its own. */
+static bool
+is_in_ignored_context(const Source *source, const char *path)
+{
+	for (guint i = 0; i < source->contexts->len; i++) {
+		const char *context = source->contexts->pdata[i];
+		if (is_within(path, context) && ignore_matches(source->ignore, context))
+			return true;
+	}
+	return false;
+}
+
+static bool
+leads_to_context(const Source *source, const char *path)
+{
+	for (guint i = 0; i < source->contexts->len; i++) {
+		if (is_within(source->contexts->pdata[i], path))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_left_out(gpointer data, const char *path, bool is_folder, bool *enter)
+{
+	const Source *source = data;
+	bool leads_to_needed;
+
+	*enter = false;
+	if (is_needed(source, path, is_folder, &leads_to_needed))
+		return false;
+	if (!ignore_matches(source->ignore, path) || is_in_ignored_context(source, path))
+		return false;
+
+	*enter = is_folder && (leads_to_needed || leads_to_context(source, path) ||
+				  ignore_may_reach_inside(source->ignore, path));
+	return true;
+}
+
+bool
+source_pack(Source *source,
+    const TarPackOptions *options,
+    HttpWrite write,
+    gpointer data,
+    GCancellable *cancel,
+    GError **error)
+{
+	TarPackOptions all = *options;
+
+	all.ignored = is_left_out;
+	all.ignored_data = source;
+	return tar_pack(source->folder, &all, write, data, cancel, error);
+}

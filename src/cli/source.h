@@ -1,0 +1,44 @@
+/*
+ * A folder that is to be built: its manifest, read and checked here before anything is sent, and
+ * what of it is sent. .dockerignore decides, but what the build itself needs (the manifest, every
+ * Dockerfile, .dockerignore) is always there, and .git only when .dockerignore says «!.git».
+ */
+#pragma once
+
+#include "base/tar.h"
+#include "manifest/manifest.h"
+
+typedef struct Source Source;
+
+/* Reads `manifest_file` (NULL: convox.yml, else a Dockerfile alone) of the folder with this
+ * environment, and checks that each service has its context and its Dockerfile. The error holds
+ * every problem of the manifest, one a line. */
+Source *
+source_open(const char *folder, const char *manifest_file, const Env *env, GError **error);
+
+void
+source_free(Source *source);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Source, source_free)
+
+/* Borrowed. */
+const Manifest *
+source_manifest(const Source *source);
+
+/* What was read: «convox.yml», or «Dockerfile». Borrowed. */
+const char *
+source_file(const Source *source);
+
+/* Submodules whose folder is empty, so that the build will miss them. Of char *. */
+GPtrArray *
+source_empty_submodules(const Source *source);
+
+/* As tar_pack. `options` say who is told of progress and warnings; what is left out is decided
+ * here. */
+bool
+source_pack(Source *source,
+    const TarPackOptions *options,
+    HttpWrite write,
+    gpointer data,
+    GCancellable *cancel,
+    GError **error);

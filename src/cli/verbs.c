@@ -1,0 +1,179 @@
+/*
+ * The tables of verbs and flags. A verb is added by a row here and a function in the file of its
+ * noun; help, completion and dispatch follow from the row. Rows are in the order of the alphabet.
+ */
+#include "cli/verbs.h"
+
+#include <string.h>
+
+static const Flag flags[] = {
+    {"all", 'a', NULL, "processes of apps too"},
+    {"app", 'a', "NAME",
+	"the app (else CARRACK_APP, .carrack/app, .convox/app, the folder's name)"},
+    {"build-args", 0, "NAME=VALUE", "a build argument; may be given several times", true},
+    {"ca", 0, "FILE", "certificates to trust besides the system's"},
+    {"count", 0, "N", "how many processes"},
+    {"cpu", 0, "UNITS", "cpu of a process; 1024 is a core"},
+    {"description", 'd', "TEXT", "what the build is about"},
+    {"development", 0, NULL, "build the development stage"},
+    {"filter", 0, "TEXT", "only lines that contain this"},
+    {"follow", 'f', NULL, "go on with new lines (the default)"},
+    {"force", 0, NULL, "take over from a promote that is going on"},
+    {"help", 'h', NULL, "show this help"},
+    {"id", 0, NULL, "print only the identifier on stdout"},
+    {"insecure", 0, NULL, "do not verify the server's certificate"},
+    {"json", 0, NULL, "print JSON on stdout, and nothing else"},
+    {"limit", 'l', "N", "how many, newest first"},
+    {"manifest", 'm', "FILE", "the manifest (default: convox.yml, else the Dockerfile alone)"},
+    {"memory", 0, "MB", "memory of a process"},
+    {"name", 'n', "NAME", "what to call the rack here"},
+    {"no-cache", 0, NULL, "build every step anew"},
+    {"no-follow", 0, NULL, "end after the lines there are"},
+    {"no-wait", 0, NULL, "return when the rack has accepted it"},
+    {"password", 'p', "PASSWORD", "the rack's password; asked for when missing"},
+    {"promote", 'p', NULL, "promote the new release"},
+    {"rack", 'r', "NAME",
+	"the rack (else CARRACK_RACK, the current one; RACK_URL goes before all)"},
+    {"release", 0, "RELEASE", "only processes of this release"},
+    {"replace", 0, NULL, "drop the variables that are not given"},
+    {"service", 's', "NAME", "only this service"},
+    {"since", 0, "TIME", "lines from then on: a duration (10s, 5m, 1h) or RFC 3339"},
+    {"tail", 0, "N", "only the newest N of the lines there are"},
+    {"wait", 'w', NULL, "wait for the result (the default)"},
+    {"yes", 'y', NULL, "do not ask"},
+    {NULL},
+};
+
+#define ANY "json help"
+#define RACK ANY " rack"
+#define APP RACK " app"
+#define WAIT " wait no-wait"
+
+static const Verb verbs[] = {
+    {"api get", "<path>", "print an answer of the rack's API", RACK, api_get, "api get /system"},
+    {"apps", "", "list apps", RACK, apps_list, "apps\napps --json"},
+    {"apps cancel", "[app]", "stop the build or promote that is running", APP, apps_cancel, ""},
+    {"apps create", "[name]", "create an app", APP WAIT, apps_create, "apps create blog"},
+    {"apps delete", "<app>", "delete an app and all that belongs to it", RACK " yes" WAIT,
+	apps_delete, "apps delete blog --yes"},
+    {"apps info", "[app]", "show an app", APP, apps_info, ""},
+    {"apps lock", "[app]", "protect an app from deletion", APP, apps_lock, ""},
+    {"apps params", "[app]", "list an app's parameters", APP, apps_params, ""},
+    {"apps params set", "<Key=Value> [Key=Value...]", "set parameters of an app", APP WAIT,
+	apps_params_set, ""},
+    {"apps unlock", "[app]", "allow an app's deletion again", APP, apps_unlock, ""},
+    {"apps wait", "[app]", "wait until nothing changes an app any more", APP, apps_wait, ""},
+    {"build", "[dir]", "build a release from a folder",
+	APP " build-args description development id manifest no-cache", build,
+	"build\nbuild --id -d 'fix the header'"},
+    {"builds", "", "list builds", APP " limit", builds_list, ""},
+    {"builds info", "<build>", "show a build", APP, builds_info, ""},
+    {"builds logs", "<build>", "print the log of a build", APP, builds_logs, ""},
+    {"complete", "[word...]", "print how a command line can go on", ANY, NULL, "", complete_main,
+	true},
+    {"deploy", "[dir]", "build a folder and promote the release",
+	APP " build-args description development force id manifest no-cache" WAIT, deploy,
+	"deploy\ndeploy ../shop -a shop"},
+    {"env", "", "list the environment", APP, env_list, "env > saved.env"},
+    {"env edit", "", "edit the environment in $EDITOR", APP " id promote" WAIT, env_edit, ""},
+    {"env get", "<name>", "print a variable", APP, env_get_one, "env get DATABASE_URL"},
+    {"env set", "[name=value...]", "set variables; without arguments from stdin",
+	APP " id promote replace" WAIT, env_set_many,
+	"env set A=1 B='two words' --promote\nenv set --replace < saved.env"},
+    {"env unset", "<name> [name...]", "take variables away", APP " id promote" WAIT, env_unset_many,
+	"env unset A B"},
+    {"help", "[verb...]", "show the verbs, or the help of one", ANY, help, "help env set"},
+    {"login", "<host>", "remember a rack and make it the current one",
+	ANY " ca insecure name password", login, "login rack.example.com:5443"},
+    {"logs", "", "print the app's log", APP " filter follow no-follow service since tail", logs,
+	"logs\nlogs --since 10m --no-follow -s web"},
+    {"open", "[service]", "print an app's address and open it", APP, open_app, ""},
+    {"ps", "", "list processes", APP " release service", processes_list, ""},
+    {"ps info", "<process>", "show a process", APP, processes_info, ""},
+    {"ps stop", "<process>", "stop a process; the rack starts another", APP, processes_stop, ""},
+    {"rack", "", "show the rack", RACK, rack_info, ""},
+    {"rack logs", "", "print the rack's own log", RACK " filter follow no-follow since tail",
+	rack_logs, ""},
+    {"rack ps", "", "list the rack's processes", RACK " all", rack_processes_list, ""},
+    {"racks", "", "list the racks you know", ANY, racks_list, ""},
+    {"releases", "", "list releases", APP " limit", releases_list, ""},
+    {"releases info", "<release>", "show a release", APP, releases_info, ""},
+    {"releases manifest", "<release>", "print the manifest of a release", APP, releases_manifest,
+	""},
+    {"releases promote", "[release]", "make a release the live one; without an id the newest",
+	APP " force" WAIT, releases_promote, ""},
+    {"releases rollback", "<release>", "make an earlier release the live one, its environment too",
+	APP " force id" WAIT, releases_rollback, ""},
+    {"restart", "[service...]", "replace the running processes by new ones, without a gap",
+	APP WAIT, services_restart, ""},
+    {"scale", "[service]", "show or set how many processes a service has, and their size",
+	APP " count cpu memory" WAIT, services_scale, "scale\nscale web --count 3"},
+    {"services", "", "list services", APP, services_list, ""},
+    {"switch", "[rack]", "show or choose the current rack", ANY, racks_switch, ""},
+    {"version", "", "show the versions of this program and of the rack", RACK, version, ""},
+    {NULL},
+};
+
+const Verb *
+verb_table(void)
+{
+	return verbs;
+}
+
+const Flag *
+flag_table(void)
+{
+	return flags;
+}
+
+const Flag *
+flag_named(const char *name)
+{
+	for (const Flag *flag = flags; flag->name; flag++) {
+		if (strcmp(flag->name, name) == 0)
+			return flag;
+	}
+	return NULL;
+}
+
+bool
+flag_matches(const Flag *flag, const char *argument)
+{
+	g_autofree char *full = g_strconcat("--", flag->name, NULL);
+	g_autofree char *with_value = g_strconcat(full, "=", NULL);
+	const char letter[] = {'-', flag->letter, 0};
+
+	return strcmp(argument, full) == 0 || g_str_has_prefix(argument, with_value) ||
+	       (flag->letter && strcmp(argument, letter) == 0);
+}
+
+/* How many words of argv the verb takes; 0 when it is another one. */
+static int
+words_matched(const Verb *verb, int argc, char **argv)
+{
+	g_auto(GStrv) words = g_strsplit(verb->words, " ", -1);
+	int count = 0;
+
+	for (; words[count]; count++) {
+		if (count >= argc || strcmp(words[count], argv[count]) != 0)
+			return 0;
+	}
+	return count;
+}
+
+const Verb *
+verb_find(int argc, char **argv, int *word_count)
+{
+	const Verb *found = NULL;
+	int longest = 0;
+
+	for (const Verb *verb = verbs; verb->words; verb++) {
+		int count = words_matched(verb, argc, argv);
+		if (count > longest) {
+			longest = count;
+			found = verb;
+		}
+	}
+	*word_count = longest;
+	return found;
+}
