@@ -131,5 +131,15 @@ account_remove(const char *rack, GError **error)
 	json_object_del(racks, rack);
 	if (strcmp(json_text_of(config, "current", ""), rack) == 0)
 		json_object_del(config, "current");
-	return write_config(path, config, error);
+	if (json_object_size(racks) == 0)
+		json_object_del(config, "racks");
+	if (json_object_size(config) > 0)
+		return write_config(path, config, error);
+
+	/* Nothing but ours was in it. */
+	g_autofree char *folder = g_path_get_dirname(path);
+	if (g_unlink(path) != 0)
+		return error_set_errno(error, errno, "%s", path);
+	g_rmdir(folder);
+	return true;
 }

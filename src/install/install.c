@@ -72,10 +72,9 @@ static void
 undo(Install *install)
 {
 	g_autoptr(GError) error = NULL;
-	bool is_gone =
-	    remove_everything(install->docker, install->progress, !install->has_old_data, &error) &&
-	    account_remove(install->settings->rack, &error) &&
-	    (!install->has_made_swarm || remove_swarm(install->docker, &error));
+	bool is_gone = remove_everything(install, !install->has_old_data, &error) &&
+		       account_remove(install->settings->rack, &error) &&
+		       (!install->has_made_swarm || remove_swarm(install->docker, &error));
 	if (!is_gone)
 		progress_note(install->progress, "left behind, `carrack uninstall` removes it: %s",
 		    error->message);

@@ -251,9 +251,16 @@ router_start(Install *install, GError **error)
 }
 
 static bool
-router_create(Install *install, const json_t *spec, GError **error)
+router_remove(Install *install, GError **error)
 {
-	install->has_changed = true;
+	json_auto_t *gone = docker_call(
+	    install->docker, "DELETE", NULL, error, "/containers/" PART_ROUTER "?force=true");
+	return gone != NULL;
+}
+
+static bool
+router_create_once(Install *install, const json_t *spec, GError **error)
+{
 	json_auto_t *made = docker_call(
 	    install->docker, "POST", spec, error, "/containers/create?name=" PART_ROUTER);
 	if (!made) {
@@ -263,14 +270,30 @@ router_create(Install *install, const json_t *spec, GError **error)
 	return router_start(install, error);
 }
 
+/* An engine without the right to raise limits (in a container, or a small machine) cannot give the
+ * files that we ask for; the router then makes do with what the engine itself has. */
 static bool
-router_replace(Install *install, const json_t *spec, GError **error)
+router_create(Install *install, json_t *spec, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+	install->has_changed = true;
+	if (router_create_once(install, spec, &cause))
+		return true;
+	if (!strstr(cause->message, "rlimit")) {
+		g_propagate_error(error, g_steal_pointer(&cause));
+		return false;
+	}
+
+	json_object_del(json_object_get(spec, "HostConfig"), "Ulimits");
+	return router_remove(install, error) && router_create_once(install, spec, error);
+}
+
+static bool
+router_replace(Install *install, json_t *spec, GError **error)
 {
 	progress_note(install->progress,
 	    "the router itself has changed: replacing it, apps are out of reach for a moment");
-	json_auto_t *gone = docker_call(
-	    install->docker, "DELETE", NULL, error, "/containers/" PART_ROUTER "?force=true");
-	return gone && router_create(install, spec, error);
+	return router_remove(install, error) && router_create(install, spec, error);
 }
 
 bool

@@ -76,11 +76,6 @@ preflight_look(Install *install, GError **error)
 	if (!install->info)
 		return false;
 
-	json_auto_t *left = remove_inventory(install->docker, true, error);
-	if (!left)
-		return false;
-	install->has_old_data = json_object_get(left, "volumes") != NULL;
-
 	json_auto_t *environment = found_environment(install->docker);
 	if (environment) {
 		g_auto(GStrv) lines = lines_of(environment);
@@ -99,6 +94,11 @@ preflight_look(Install *install, GError **error)
 		    "a rack named %s is installed here and a rack's name cannot change; "
 		    "run `carrack uninstall` first, or leave --name out",
 		    install->found->rack);
+
+	json_auto_t *left = remove_inventory(install, true, error);
+	if (!left)
+		return false;
+	install->has_old_data = json_object_get(left, "volumes") != NULL;
 	return true;
 }
 
@@ -215,8 +215,10 @@ choose_registry_port(Install *install, GError **error)
 	unsigned first = settings->registry_port;
 	for (unsigned port = first; port < first + REGISTRY_PORTS_TRIED; port++) {
 		g_autofree char *owner = port_owner(install->docker, port);
+		bool is_free = !owner && port != settings->http_port &&
+			       port != settings->https_port && port != settings->api_port;
 		settings->registry_port = port;
-		if (!owner && swarm_settings_check_ports(settings, NULL))
+		if (is_free)
 			return true;
 	}
 	return error_set(error, CARRACK_ERROR_CONFLICT,

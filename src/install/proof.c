@@ -155,10 +155,15 @@ proof_wait(Install *install, GError **error)
 		note_last_lines(install, "/services/" PART_REGISTRY);
 		return false;
 	}
-	if (!wait_for(install, check_api, deadline, error)) {
+	g_autoptr(GError) cause = NULL;
+	if (wait_for(install, check_api, deadline, &cause))
+		return true;
+
+	bool is_password = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_UNAUTHORIZED);
+	if (!is_password) {
 		note_last_lines(install, "/services/" PART_API);
 		note_last_lines(install, "/containers/" PART_ROUTER);
-		return false;
 	}
-	return true;
+	g_propagate_error(error, g_steal_pointer(&cause));
+	return false;
 }

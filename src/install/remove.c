@@ -14,25 +14,23 @@
 #define GONE_SECONDS 60
 #define GRACE_SECONDS 20
 #define PAUSE_MICROSECONDS 200000
-#define FILTER_RACK "?filters=%7B%22label%22%3A%5B%22" LABEL_RACK "%22%5D%7D"
 #define FILTER_PASSWORD "?filters=%7B%22label%22%3A%5B%22carrack.part%3Dpassword%22%5D%7D"
 
 /* One kind of thing: how it is listed, what names an element, how it is deleted. */
 typedef struct {
 	const char *kind;
-	const char *list;
+	const char *list;   /* path, open for a filter */
 	const char *inside; /* member of the answer that holds the list, or NULL */
 	const char *name;   /* member of an element, or of its Spec */
 	const char *remove;
 } Kind;
 
 static const Kind kinds[] = {
-    {"services", "/services" FILTER_RACK, NULL, "Name", "/services/%s"},
-    {"containers", "/containers/json" FILTER_RACK "&all=1", NULL, "Names",
-	"/containers/%s?force=1&v=1"},
-    {"networks", "/networks" FILTER_RACK, NULL, "Name", "/networks/%s"},
-    {"secrets", "/secrets" FILTER_RACK, NULL, "Name", "/secrets/%s"},
-    {"volumes", "/volumes" FILTER_RACK, "Volumes", "Name", "/volumes/%s"},
+    {"services", "/services?", NULL, "Name", "/services/%s"},
+    {"containers", "/containers/json?all=1&", NULL, "Names", "/containers/%s?force=1&v=1"},
+    {"networks", "/networks?", NULL, "Name", "/networks/%s"},
+    {"secrets", "/secrets?", NULL, "Name", "/secrets/%s"},
+    {"volumes", "/volumes?", "Volumes", "Name", "/volumes/%s"},
 };
 
 static const char *
@@ -56,11 +54,15 @@ is_task(const json_t *thing)
 /* Names of all things of a kind; tasks' containers only with `tasks`. A node outside a swarm has no
  * services: an empty list. */
 static json_t *
-names_of(Docker *docker, const Kind *kind, bool tasks, GError **error)
+names_of(const Install *install, const Kind *kind, bool tasks, GError **error)
 {
+	g_autofree char *filter =
+	    g_strdup_printf("{\"label\":[\"" LABEL_RACK "=%s\"]}", install->settings->rack);
+	g_autofree char *escaped = http_escape(filter);
 	g_autoptr(GError) cause = NULL;
 	json_t *names = json_array();
-	json_auto_t *answer = docker_call(docker, "GET", NULL, &cause, "%s", kind->list);
+	json_auto_t *answer =
+	    docker_call(install->docker, "GET", NULL, &cause, "%sfilters=%s", kind->list, escaped);
 	json_t *list = kind->inside ? json_object_get(answer, kind->inside) : answer;
 	size_t i;
 	json_t *thing;
@@ -80,20 +82,17 @@ names_of(Docker *docker, const Kind *kind, bool tasks, GError **error)
 
 /* «carrack/rack:…» and what apps have in the rack's own registry. */
 static bool
-is_our_image(const char *reference)
+is_our_image(const SwarmSettings *settings, const char *reference)
 {
-	const char *slash = strchr(reference, '/');
-	if (g_str_has_prefix(reference, "carrack/"))
-		return true;
-
-	return slash && g_str_has_prefix(reference, "127.0.0.1:");
+	g_autofree char *registry = g_strdup_printf("127.0.0.1:%u/", settings->registry_port);
+	return g_str_has_prefix(reference, "carrack/rack") || g_str_has_prefix(reference, registry);
 }
 
 static bool
-add_images(Docker *docker, json_t *names, GError **error)
+add_images(const Install *install, json_t *names, GError **error)
 {
 	static const char *const members[] = {"RepoTags", "RepoDigests"};
-	json_auto_t *images = docker_call(docker, "GET", NULL, error, "/images/json");
+	json_auto_t *images = docker_call(install->docker, "GET", NULL, error, "/images/json");
 	size_t i, j;
 	json_t *image, *reference;
 	if (!images)
@@ -104,7 +103,7 @@ add_images(Docker *docker, json_t *names, GError **error)
 		for (gsize k = 0; k < G_N_ELEMENTS(members); k++) {
 			json_array_foreach(json_object_get(image, members[k]), j, reference)
 			{
-				if (is_our_image(json_string_value(reference)))
+				if (is_our_image(install->settings, json_string_value(reference)))
 					json_array_append(names, reference);
 			}
 		}
@@ -113,19 +112,19 @@ add_images(Docker *docker, json_t *names, GError **error)
 }
 
 json_t *
-remove_inventory(Docker *docker, bool data, GError **error)
+remove_inventory(const Install *install, bool data, GError **error)
 {
 	json_auto_t *inventory = json_object();
 	json_auto_t *images = json_array();
 	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
 		bool is_data = strcmp(kinds[i].kind, "volumes") == 0;
-		json_auto_t *names = names_of(docker, &kinds[i], false, error);
+		json_auto_t *names = names_of(install, &kinds[i], false, error);
 		if (!names)
 			return NULL;
 		if (json_array_size(names) > 0 && (data || !is_data))
 			json_object_set(inventory, kinds[i].kind, names);
 	}
-	if (!add_images(docker, images, error))
+	if (!add_images(install, images, error))
 		return NULL;
 	if (json_array_size(images) > 0)
 		json_object_set(inventory, "images", images);
@@ -152,15 +151,15 @@ delete_all(Docker *docker, const Kind *kind, const json_t *names)
 /* Deletes all of a kind and waits until none is left. Containers of services get time to end by
  * themselves before they are forced. */
 static bool
-remove_kind(Docker *docker, const Kind *kind, GError **error)
+remove_kind(const Install *install, const Kind *kind, GError **error)
 {
 	gint64 started = g_get_monotonic_time();
 	bool is_containers = strcmp(kind->kind, "containers") == 0;
 	for (;;) {
 		gint64 seconds = (g_get_monotonic_time() - started) / G_USEC_PER_SEC;
 		bool is_patient = is_containers && seconds < GRACE_SECONDS;
-		json_auto_t *left = names_of(docker, kind, true, error);
-		json_auto_t *ours = names_of(docker, kind, !is_patient, error);
+		json_auto_t *left = names_of(install, kind, true, error);
+		json_auto_t *ours = names_of(install, kind, !is_patient, error);
 		if (!left || !ours)
 			return false;
 		if (json_array_size(left) == 0)
@@ -169,7 +168,7 @@ remove_kind(Docker *docker, const Kind *kind, GError **error)
 			return error_set(error, CARRACK_ERROR_UNAVAILABLE,
 			    "%s %s does not go away; run `carrack uninstall` again", kind->kind,
 			    json_string_value(json_array_get(left, 0)));
-		delete_all(docker, kind, ours);
+		delete_all(install->docker, kind, ours);
 		g_usleep(PAUSE_MICROSECONDS);
 	}
 }
@@ -256,9 +255,10 @@ inventory_text(const json_t *inventory)
 }
 
 bool
-remove_everything(Docker *docker, Progress *progress, bool data, GError **error)
+remove_everything(const Install *install, bool data, GError **error)
 {
-	json_auto_t *before = remove_inventory(docker, data, error);
+	Docker *docker = install->docker;
+	json_auto_t *before = remove_inventory(install, data, error);
 	if (!before || !remove_api(docker, error))
 		return false;
 
@@ -267,15 +267,15 @@ remove_everything(Docker *docker, Progress *progress, bool data, GError **error)
 		if (is_data && !data)
 			continue;
 		if (json_object_get(before, kinds[i].kind))
-			progress_step(progress, "removing %s", kinds[i].kind);
-		if (!remove_kind(docker, &kinds[i], error))
+			progress_step(install->progress, "removing %s", kinds[i].kind);
+		if (!remove_kind(install, &kinds[i], error))
 			return false;
 	}
 	if (!remove_folder(docker, json_object_get(before, "images"), error))
 		return false;
 	remove_images(docker, json_object_get(before, "images"));
 
-	json_auto_t *after = remove_inventory(docker, data, error);
+	json_auto_t *after = remove_inventory(install, data, error);
 	if (!after)
 		return false;
 	g_autofree char *left = inventory_text(after);

@@ -98,15 +98,16 @@ proof_wait(Install *install, GError **error);
 
 /* remove.c */
 
-/* Everything on this machine that belongs to a rack, by kind: {"services": ["carrack-api", …], …};
- * kinds without anything are left out, volumes are left out without `data`. */
+/* Everything on this machine that belongs to the rack of `settings`, by kind: {"services":
+ * ["carrack-api", …], …}; kinds without anything are left out, volumes are left out without `data`.
+ */
 json_t *
-remove_inventory(Docker *docker, bool data, GError **error);
+remove_inventory(const Install *install, bool data, GError **error);
 
 /* Takes all of it away, in the order of dependence, and waits until it is gone; the error names
  * what is left. Nothing there is no error. */
 bool
-remove_everything(Docker *docker, Progress *progress, bool data, GError **error);
+remove_everything(const Install *install, bool data, GError **error);
 
 /* Leaves the swarm; CONFLICT while services that are not ours run in it. */
 bool

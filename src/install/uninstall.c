@@ -48,11 +48,16 @@ confirm(const UninstallOptions *options, GError **error)
 static bool
 run(Install *install, const UninstallOptions *options, GError **error)
 {
+	g_auto(GStrv) environment = g_get_environ();
 	install->docker = preflight_engine(install->docker_socket, error);
 	if (!install->docker || !preflight_look(install, error))
 		return false;
+	/* Without the parts that know its name, what is left is found by the name it was given. */
+	if (!install->found &&
+	    !swarm_settings_apply(install->settings, (const char *const *)environment, error))
+		return false;
 
-	json_auto_t *inventory = remove_inventory(install->docker, options->data, error);
+	json_auto_t *inventory = remove_inventory(install, options->data, error);
 	if (!inventory)
 		return false;
 	bool is_empty = json_object_size(inventory) == 0;
@@ -63,7 +68,7 @@ run(Install *install, const UninstallOptions *options, GError **error)
 	if (!is_empty && !confirm(options, error))
 		return false;
 
-	if (!remove_everything(install->docker, install->progress, options->data, error) ||
+	if (!remove_everything(install, options->data, error) ||
 	    !account_remove(install->settings->rack, error))
 		return false;
 	if (options->leave_swarm && !remove_swarm(install->docker, error))
