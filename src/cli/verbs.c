@@ -4,6 +4,8 @@
  */
 #include "cli/verbs.h"
 
+#include "install/install.h"
+
 #include <string.h>
 
 static const Flag flags[] = {
@@ -83,6 +85,8 @@ static const Verb verbs[] = {
     {"env unset", "<name> [name...]", "take variables away", APP " id promote" WAIT, env_unset_many,
 	"env unset A B"},
     {"help", "[verb...]", "show the verbs, or the help of one", ANY, help, "help env set"},
+    {"install", "", "install the rack on this machine, or update it (see install --help)", "help",
+	NULL, "install\ninstall --domain apps.example.com", install_verb},
     {"login", "<host>", "remember a rack and make it the current one",
 	ANY " ca insecure name password", login, "login rack.example.com:5443"},
     {"logs", "", "print the app's log", APP " filter follow no-follow service since tail", logs,
@@ -110,6 +114,8 @@ static const Verb verbs[] = {
 	APP " count cpu memory" WAIT, services_scale, "scale\nscale web --count 3"},
     {"services", "", "list services", APP, services_list, ""},
     {"switch", "[rack]", "show or choose the current rack", ANY, racks_switch, ""},
+    {"uninstall", "", "remove the rack from this machine (see uninstall --help)", "help", NULL,
+	"uninstall\nuninstall --data --yes", uninstall_verb},
     {"version", "", "show the versions of this program and of the rack", RACK, version, ""},
     {NULL},
 };
