@@ -283,6 +283,19 @@ owe_close(WebSocket *socket, guint16 code)
 	owe(socket, &socket->close, WSLAY_CONNECTION_CLOSE, bytes, sizeof bytes);
 }
 
+/* Sends a frame and what is owed behind it: a sender waits for room anyway. */
+static bool
+send_frame_and_notes(
+    WebSocket *socket, guint8 opcode, const void *bytes, gsize length, GError **error)
+{
+	Note note;
+	bool sent = send_frame(socket, opcode, bytes, length, error);
+
+	while (sent && take_note(socket, &note))
+		sent = send_frame(socket, note.opcode, note.bytes, note.length, error);
+	return sent;
+}
+
 static bool
 send_message(WebSocket *socket,
     guint8 opcode,
@@ -298,8 +311,9 @@ send_message(WebSocket *socket,
 	{
 		LOCKED(&socket->sending);
 		socket->sender.cancel = cancel;
-		sent = send_frame(socket, opcode, bytes, length, error);
+		sent = send_frame_and_notes(socket, opcode, bytes, length, error);
 	}
+	/* A note of just now, whose receiver found the lock taken. */
 	flush_notes(socket);
 	return sent;
 }
