@@ -281,7 +281,25 @@ is_scaled(Call *call, const char *service, gint64 *running, gint64 *wanted)
 	       count_processes(processes, service, NULL) == *wanted;
 }
 
-/* Waits for a change of the count: either a rollout tells it, or the processes do. */
+static bool
+is_running(Call *call)
+{
+	g_autofree char *path = client_path("apps", call->app, NULL);
+	json_auto_t *app = client_get(call->client, path, call->cancel, NULL);
+
+	return strcmp(json_text_of(app, "status", ""), "running") == 0;
+}
+
+static bool
+refuse_waiting(const char *service, gint64 running, gint64 wanted, GError **error)
+{
+	return error_set(error, CARRACK_ERROR_UNAVAILABLE,
+	    "service %s: only %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
+	    " processes run after 15 minutes; see carrack ps",
+	    service, running, wanted);
+}
+
+/* The timeline tells whether the change was made; that the processes are there, they tell. */
 static bool
 wait_for_scale(Call *call, const Change *change, const char *service, GError **error)
 {
@@ -289,20 +307,21 @@ wait_for_scale(Call *call, const Change *change, const char *service, GError **e
 	gint64 running = 0;
 	gint64 wanted = 0;
 
-	for (;;) {
-		if (change_has_timeline(call, change))
-			return timeline_follow(
-			    call, call->app, change->release, change->before, error);
-		if (is_scaled(call, service, &running, &wanted))
+	for (bool is_told = false;;) {
+		if (!is_told && change_has_timeline(call, change)) {
+			if (!timeline_follow(
+				call, call->app, change->release, change->before, error))
+				return false;
+			is_told = true;
+		}
+		bool is_settled = is_told || is_running(call);
+		if (is_settled && is_scaled(call, service, &running, &wanted))
 			return true;
 
 		output_progress(call->output,
 		    "%" G_GINT64_FORMAT " of %" G_GINT64_FORMAT " running", running, wanted);
 		if (g_get_monotonic_time() > deadline)
-			return error_set(error, CARRACK_ERROR_UNAVAILABLE,
-			    "service %s: only %" G_GINT64_FORMAT " of %" G_GINT64_FORMAT
-			    " processes run after 15 minutes; see carrack ps",
-			    service, running, wanted);
+			return refuse_waiting(service, running, wanted, error);
 		if (!call_pause(call, POLL_MS, error))
 			return false;
 	}
