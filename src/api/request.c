@@ -174,7 +174,7 @@ request_time(const Request *request, const char *name, gint64 *value, GError **e
 
 	gint64 time;
 	if (text_parse_time(text, &time, NULL)) {
-		*value = time;
+		*value = MAX(time, 1);
 		return true;
 	}
 	if (!text_parse_duration(text, &time, NULL) || time < 0)

@@ -256,7 +256,7 @@ on_upgrade(void *data,
     const char *extra,
     size_t extra_length,
     MHD_socket fd,
-    struct MHD_UpgradeResponseHandle *handle)
+    struct MHD_UpgradeResponseHandle *handle) /* nocheck:parameters: the library says so */
 {
 	/* This thread is the connection's own, so it may stay here until the stream ends. */
 	Exchange *exchange = data;
@@ -371,7 +371,7 @@ on_request(void *data,
     const char *version,
     const char *bytes,
     size_t *length,
-    void **context)
+    void **context) /* nocheck:parameters: the library says so */
 {
 	Exchange *exchange = *context;
 	if (!exchange->request)
