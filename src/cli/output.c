@@ -512,7 +512,7 @@ table_columns(const Table *table)
 	scols_table_set_column_separator(columns, "  ");
 	scols_table_set_termforce(columns, SCOLS_TERMFORCE_NEVER);
 	for (gsize i = 0; table->columns[i]; i++)
-		scols_table_new_column(columns, table->columns[i], 0, SCOLS_FL_STRICTWIDTH);
+		scols_table_new_column(columns, table->columns[i], 0, 0);
 	return columns;
 }
 
@@ -553,6 +553,7 @@ table_print(const Table *table, Output *output)
 	}
 	char *lines = table_lines(table);
 	write_text(output, output->out, lines);
+	write_text(output, output->out, "\n");
 	free(lines);
 }
 
