@@ -77,7 +77,10 @@ take_line(DockerLines *lines, const char *text, gsize length, GError **error)
 	if (length == 0)
 		return true;
 
-	json_auto_t *value = json_parse(text, length, "engine", error);
+	/* What a build step writes may hold NUL, which json_parse refuses. */
+	json_auto_t *value = json_loadb(text, length, JSON_ALLOW_NUL, NULL);
+	if (!value)
+		value = json_parse(text, length, "engine", error);
 	return value && lines->take(lines->data, value, error);
 }
 
