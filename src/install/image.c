@@ -142,6 +142,16 @@ talk_clear(EngineTalk *talk)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EngineTalk, talk_clear)
 
+/* The engine wraps what a step wrote to stderr in the colour red. */
+static char *
+plain_line(const char *text)
+{
+	g_autoptr(GString) line = g_string_new(text);
+	g_string_replace(line, "\033[91m", "", 0);
+	g_string_replace(line, "\033[0m", "", 0);
+	return g_strdup(g_strstrip(line->str));
+}
+
 static bool
 take_line(gpointer data, json_t *line, GError **error)
 {
@@ -151,7 +161,7 @@ take_line(gpointer data, json_t *line, GError **error)
 	if (failure && !talk->failure)
 		talk->failure = g_strdup(failure);
 
-	g_autofree char *stripped = g_strstrip(g_strdup(text));
+	g_autofree char *stripped = plain_line(text);
 	if (*stripped)
 		g_queue_push_tail(&talk->tail, g_steal_pointer(&stripped));
 	if (talk->tail.length > TAIL_LINES)
