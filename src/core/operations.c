@@ -62,12 +62,13 @@ operation_begin(Rack *rack,
 		Operation *running = g_hash_table_lookup(rack->operations, app);
 		if (!running)
 			break;
-		if (!supersede) {
+		if (!supersede && !running->is_ending) {
 			refuse_busy(running, error);
 			return NULL;
 		}
 		g_autofree char *reason = g_strdup_printf("superseded by %s", release);
-		cancel_locked(running, reason);
+		if (!running->is_ending)
+			cancel_locked(running, reason);
 		pthread_cond_wait(&rack->idle, &rack->lock);
 	}
 
@@ -80,6 +81,33 @@ operation_begin(Rack *rack,
 	operation->cancel = g_cancellable_new();
 	g_hash_table_insert(rack->operations, operation->app, operation);
 	return operation;
+}
+
+void
+operation_ending(Rack *rack, Operation *operation)
+{
+	LOCKED(&rack->lock);
+	operation->is_ending = true;
+}
+
+void
+retiring_mark(Rack *rack, const GPtrArray *deployments, bool is_retiring)
+{
+	LOCKED(&rack->lock);
+	for (guint i = 0; i < deployments->len; i++) {
+		const EngineDeployment *deployment = deployments->pdata[i];
+		if (is_retiring)
+			g_hash_table_add(rack->retiring, g_strdup(deployment->id));
+		else
+			g_hash_table_remove(rack->retiring, deployment->id);
+	}
+}
+
+bool
+retiring_has(Rack *rack, const char *deployment)
+{
+	LOCKED(&rack->lock);
+	return g_hash_table_contains(rack->retiring, deployment);
 }
 
 void

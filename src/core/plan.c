@@ -126,19 +126,30 @@ plan_service_make(
 	return service;
 }
 
+static bool
+image_check(Rack *rack, const Plan *plan, const PlanService *service, GError **error)
+{
+	Builder *builder = rack->provider->builder;
+	g_autoptr(GError) failure = NULL;
+	if (builder->ops->has_image(builder, service->image, &failure))
+		return true;
+	if (g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND))
+		return error_set(error, CARRACK_ERROR_NOT_FOUND,
+		    "image of release %s is gone; rebuild", plan->release->id);
+
+	g_propagate_error(error, g_steal_pointer(&failure));
+	return false;
+}
+
 /* Images and host names are looked at before anything starts: both can be lost or taken meanwhile.
  */
 static bool
 plan_service_check(Rack *rack, const Plan *plan, const PlanService *service, GError **error)
 {
-	Builder *builder = rack->provider->builder;
-	if (!builder->ops->has_image(builder, service->image, error)) {
-		g_prefix_error(error, "image of release %s is gone; rebuild: ", plan->release->id);
-		return false;
-	}
 	Router *router = rack->provider->router;
-	return router->ops->check_hosts(
-	    router, plan->app, service->service->name, (const char *const *)service->hosts, error);
+	return image_check(rack, plan, service, error) &&
+	       router->ops->check_hosts(router, plan->app, service->service->name,
+		   (const char *const *)service->hosts, error);
 }
 
 static bool

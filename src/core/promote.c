@@ -97,6 +97,7 @@ promote_commit(Promote *promote, Rollout *rollout, GError **error)
 	Rack *rack = promote->rack;
 	const char *app = promote->operation->app;
 	Commit commit = {rollout, promote->plan->release->id, NULL};
+	operation_ending(rack, promote->operation);
 	if (!app_change(rack, app, change_commit, &commit, error))
 		return false;
 
@@ -122,6 +123,7 @@ promote_failed(Promote *promote, Timeline *timeline, const json_t *failure, cons
 		release_set_state(rack, app, promote->plan->release->id,
 		    was_superseded ? "superseded" : "failed", known, NULL);
 	}
+	operation_ending(rack, promote->operation);
 	app_set_status(rack, app, "running", NULL);
 	journal_clear(rack, app);
 	logs_system(rack->provider->logs, app, "deploy", "%s of %s failed: %s",
@@ -136,15 +138,41 @@ promote_work(Promote *promote, Rollout *rollout, GError **error)
 	       promote_commit(promote, rollout, error);
 }
 
+/*
+ * The release is live; the old processes finish what they have begun. A second is given to that in
+ * the open; what takes longer (a long request, a WebSocket) gets its drain time behind the back of
+ * the next deploy, which need not wait.
+ */
+static void
+promote_retire(Promote *promote, Rollout *rollout, Timeline *timeline)
+{
+	timeline_open(timeline, "retire", NULL, NULL);
+	bool is_drained = rollout_wait_drained(rollout, 1);
+	if (is_drained)
+		rollout_remove_old(rollout);
+	timeline_close(timeline, "retire", NULL, "done",
+	    is_drained ? "the old processes are gone"
+		       : "the old processes finish their last requests, then go");
+	timeline_end(timeline, "succeeded", NULL, NULL);
+	if (!is_drained) {
+		rollout_wait_drained(rollout, G_MAXUINT);
+		rollout_remove_old(rollout);
+	}
+}
+
 static void
 promote_succeeded(Promote *promote, Rollout *rollout, Timeline *timeline)
 {
-	timeline_open(timeline, "retire", NULL, NULL);
-	rollout_retire(rollout);
-	timeline_close(timeline, "retire", NULL, "done", "the old processes are gone");
-	logs_system(promote->rack->provider->logs, promote->operation->app, "deploy",
-	    "%s of %s is live", promote->operation->kind, promote->plan->release->id);
-	timeline_end(timeline, "succeeded", NULL, NULL);
+	Rack *rack = promote->rack;
+	g_autofree char *app = g_strdup(promote->plan->app);
+	logs_system(rack->provider->logs, app, "deploy", "%s of %s is live",
+	    promote->operation->kind, promote->plan->release->id);
+	g_autoptr(GPtrArray) old = rollout_old(rollout);
+	retiring_mark(rack, old, true);
+	operation_end(rack, g_steal_pointer(&promote->operation));
+	supervisor_wake(rack->supervisor, app);
+	promote_retire(promote, rollout, timeline);
+	retiring_mark(rack, old, false);
 }
 
 static void
@@ -152,23 +180,24 @@ promote_run(gpointer data)
 {
 	Promote *promote = data;
 	Rack *rack = promote->rack;
-	g_autofree char *app = g_strdup(promote->operation->app);
 	const Release *release = promote->plan->release;
+	const char *app = promote->plan->app;
 	const char *parent = promote->is_promote ? release->build : NULL;
 	g_autoptr(Timeline) timeline = timeline_begin(rack->timelines, app, release->id, parent);
 	if (promote->is_promote)
 		release_set_state(rack, app, release->id, "promoting", NULL, NULL);
 
 	g_autoptr(GError) error = NULL;
-	g_autoptr(Rollout) rollout =
+	Rollout *rollout =
 	    rollout_new(rack, promote->operation, timeline, promote->plan, promote->only, &error);
-	if (rollout && promote_work(promote, rollout, &error))
+	if (rollout && promote_work(promote, rollout, &error)) {
 		promote_succeeded(promote, rollout, timeline);
-	else
+	} else {
 		promote_failed(promote, timeline, rollout ? rollout->failure : NULL, error);
-
-	operation_end(rack, promote->operation);
-	supervisor_wake(rack->supervisor, app);
+		operation_end(rack, g_steal_pointer(&promote->operation));
+		supervisor_wake(rack->supervisor, app);
+	}
+	rollout_free(rollout);
 	promote_free(promote);
 }
 

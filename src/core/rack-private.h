@@ -17,6 +17,7 @@ typedef struct {
 	gint64 since;
 	GCancellable *cancel;
 	char *cancel_reason; /* «cancelled by X», set before cancel; under the rack's lock */
+	bool is_ending;      /* its outcome is (about to be) written: the next one waits for it */
 } Operation;
 
 typedef struct BuildQueue BuildQueue;
@@ -28,6 +29,8 @@ struct Rack {
 	pthread_mutex_t lock;
 	pthread_cond_t idle;    /* an operation has ended */
 	GHashTable *operations; /* app → Operation, owned */
+	GHashTable
+	    *retiring; /* deployments that finish their requests, and then go by themselves */
 	bool is_stopping;
 	GThreadPool *workers; /* promotes, restarts and deletions: a thread each */
 	BuildQueue *builds;
@@ -55,8 +58,21 @@ operation_begin(Rack *rack,
     bool supersede,
     GError **error);
 
+/* Its outcome is about to be written: whoever comes now waits for the end instead of being refused.
+ */
+void
+operation_ending(Rack *rack, Operation *operation);
+
 void
 operation_end(Rack *rack, Operation *operation);
+
+/* Marks deployments (of EngineDeployment) as retiring, so that nobody else cares for them; or not
+ * any more. */
+void
+retiring_mark(Rack *rack, const GPtrArray *deployments, bool is_retiring);
+
+bool
+retiring_has(Rack *rack, const char *deployment);
 
 /* True when one runs; the operation is cancelled with this reason. */
 bool

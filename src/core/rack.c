@@ -35,6 +35,7 @@ rack_new(Provider *provider)
 	pthread_mutex_init(&rack->lock, NULL);
 	pthread_cond_init(&rack->idle, NULL);
 	rack->operations = operations_new();
+	rack->retiring = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->workers = g_thread_pool_new(job_run, NULL, -1, FALSE, NULL);
 	rack->builds = build_queue_new(rack);
 	rack->supervisor = supervisor_new(rack);
@@ -71,6 +72,7 @@ rack_free(Rack *rack)
 	provider_free(rack->provider);
 	supervisor_free(rack->supervisor);
 	g_hash_table_unref(rack->operations);
+	g_hash_table_unref(rack->retiring);
 	pthread_cond_destroy(&rack->idle);
 	pthread_mutex_destroy(&rack->lock);
 	g_free(rack);

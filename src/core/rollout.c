@@ -22,6 +22,7 @@ part_free(gpointer data)
 	g_hash_table_unref(part->probes);
 	g_hash_table_unref(part->healthy);
 	g_hash_table_unref(part->routed);
+	g_ptr_array_unref(part->drained);
 	g_free(part);
 }
 
@@ -51,6 +52,7 @@ part_new(const PlanService *plan)
 	part->healthy =
 	    g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)process_free);
 	part->routed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	part->drained = g_ptr_array_new_with_free_func(g_free);
 	return part;
 }
 
@@ -78,7 +80,9 @@ rollout_find(Rollout *rollout, const char *only, GError **error)
 	for (guint i = 0; i < all->len; i++) {
 		EngineDeployment *deployment = all->pdata[i];
 		RolloutPart *part = part_of(rollout, deployment->service);
-		if (part)
+		if (retiring_has(rollout->rack, deployment->id))
+			engine_deployment_free(deployment);
+		else if (part)
 			g_ptr_array_add(part->stale, deployment);
 		else if (!only)
 			g_ptr_array_add(rollout->gone, deployment);
@@ -209,11 +213,10 @@ part_route(Rollout *rollout, RolloutPart *part, GError **error)
 	return true;
 }
 
-typedef bool (*ServerChange)(Router *, const char *, const char *, const char *, GError **);
-
-/* Calls `change` for every server of the part that is not one of its new processes. */
+/* What serves now and is not new: it gets no new requests from here on, and is remembered for the
+ * way back. */
 static void
-part_each_old(Rollout *rollout, RolloutPart *part, ServerChange change)
+part_drain(Rollout *rollout, RolloutPart *part)
 {
 	Router *router = rollout->rack->provider->router;
 	const char *service = part->plan->service->name;
@@ -224,8 +227,12 @@ part_each_old(Rollout *rollout, RolloutPart *part, ServerChange change)
 	    router->ops->servers(router, rollout->plan->app, service, NULL);
 	for (guint i = 0; servers && i < servers->len; i++) {
 		const RouterServer *server = servers->pdata[i];
-		if (!g_hash_table_contains(part->routed, server->process))
-			change(router, rollout->plan->app, service, server->process, NULL);
+		bool is_old = server->state == SERVER_READY &&
+			      !g_hash_table_contains(part->routed, server->process);
+		if (!is_old)
+			continue;
+		router->ops->drain(router, rollout->plan->app, service, server->process, NULL);
+		g_ptr_array_add(part->drained, g_strdup(server->process));
 	}
 }
 
@@ -239,10 +246,9 @@ rollout_switch(Rollout *rollout, GError **error)
 	}
 	/* All new ones serve before any old one is taken out. */
 	rollout->is_switched = true;
-	Router *router = rollout->rack->provider->router;
 	for (guint i = 0; i < rollout->parts->len; i++) {
 		RolloutPart *part = rollout->parts->pdata[i];
-		part_each_old(rollout, part, router->ops->drain);
+		part_drain(rollout, part);
 		timeline_close(rollout->timeline, "start", part->plan->service->name, "done", NULL);
 	}
 	timeline_close(rollout->timeline, "switch", NULL, "done", "the new processes serve");
@@ -347,7 +353,9 @@ part_undo(Rollout *rollout, RolloutPart *part, const json_t *before)
 {
 	Router *router = rollout->rack->provider->router;
 	Engine *engine = rollout->rack->provider->engine;
-	part_each_old(rollout, part, router->ops->ready);
+	for (guint i = 0; i < part->drained->len; i++)
+		router->ops->ready(router, rollout->plan->app, part->plan->service->name,
+		    part->drained->pdata[i], NULL);
 	part_restore_stale(rollout, part, before);
 
 	GHashTableIter iterator;
@@ -416,41 +424,77 @@ rollout_live(const Rollout *rollout, const json_t *live)
 
 /* Retiring */
 
-static void
-part_wait_drained(Rollout *rollout, RolloutPart *part)
+GPtrArray *
+rollout_old(const Rollout *rollout)
+{
+	GPtrArray *old = g_ptr_array_new();
+	for (guint i = 0; i < rollout->parts->len; i++)
+		g_ptr_array_extend(
+		    old, ((RolloutPart *)rollout->parts->pdata[i])->stale, NULL, NULL);
+	g_ptr_array_extend(old, rollout->gone, NULL, NULL);
+	return old;
+}
+
+static bool
+part_is_drained(Rollout *rollout, const RolloutPart *part)
 {
 	Router *router = rollout->rack->provider->router;
-	const ManifestService *service = part->plan->service;
-	const char *app = rollout->plan->app;
-	if (!service->port)
-		return;
+	const char *service = part->plan->service->name;
+	if (part->drained->len == 0)
+		return true;
 
-	g_autoptr(GPtrArray) servers = router->ops->servers(router, app, service->name, NULL);
-	gint64 until = g_get_monotonic_time() + (gint64)service->drain * G_USEC_PER_SEC;
+	g_autoptr(GPtrArray) servers =
+	    router->ops->servers(router, rollout->plan->app, service, NULL);
 	for (guint i = 0; servers && i < servers->len; i++) {
 		const RouterServer *server = servers->pdata[i];
-		if (g_hash_table_contains(part->routed, server->process))
-			continue;
-		gint64 left = MAX(until - g_get_monotonic_time(), 0) / G_USEC_PER_SEC;
-		router->ops->wait_drained(
-		    router, app, service->name, server->process, (unsigned)left, NULL, NULL);
-		router->ops->remove(router, app, service->name, server->process, NULL);
+		bool is_old = !g_hash_table_contains(part->routed, server->process);
+		if (is_old && server->state == SERVER_DRAIN && server->sessions > 0)
+			return false;
+	}
+	return true;
+}
+
+bool
+rollout_wait_drained(Rollout *rollout, unsigned seconds)
+{
+	Router *router = rollout->rack->provider->router;
+	gint64 begun = g_get_monotonic_time();
+	for (guint i = 0; i < rollout->parts->len; i++) {
+		const RolloutPart *part = rollout->parts->pdata[i];
+		const ManifestService *service = part->plan->service;
+		for (guint j = 0; j < part->drained->len; j++) {
+			gint64 spent = (g_get_monotonic_time() - begun) / G_USEC_PER_SEC;
+			gint64 left = MIN(seconds, service->drain) - spent;
+			router->ops->wait_drained(router, rollout->plan->app, service->name,
+			    part->drained->pdata[j], (unsigned)MAX(left, 0), NULL, NULL);
+		}
+		if (!part_is_drained(rollout, part))
+			return false;
+	}
+	return true;
+}
+
+static void
+part_remove_old(Rollout *rollout, const RolloutPart *part)
+{
+	Engine *engine = rollout->rack->provider->engine;
+	Router *router = rollout->rack->provider->router;
+	for (guint i = 0; i < part->drained->len; i++)
+		router->ops->remove(router, rollout->plan->app, part->plan->service->name,
+		    part->drained->pdata[i], NULL);
+	for (guint i = 0; i < part->stale->len; i++) {
+		const EngineDeployment *stale = part->stale->pdata[i];
+		engine->ops->remove(engine, stale->id, NULL);
 	}
 }
 
 void
-rollout_retire(Rollout *rollout)
+rollout_remove_old(Rollout *rollout)
 {
 	Engine *engine = rollout->rack->provider->engine;
 	Router *router = rollout->rack->provider->router;
-	for (guint i = 0; i < rollout->parts->len; i++) {
-		RolloutPart *part = rollout->parts->pdata[i];
-		part_wait_drained(rollout, part);
-		for (guint j = 0; j < part->stale->len; j++) {
-			const EngineDeployment *stale = part->stale->pdata[j];
-			engine->ops->remove(engine, stale->id, NULL);
-		}
-	}
+	for (guint i = 0; i < rollout->parts->len; i++)
+		part_remove_old(rollout, rollout->parts->pdata[i]);
 	for (guint i = 0; i < rollout->gone->len; i++) {
 		const EngineDeployment *gone = rollout->gone->pdata[i];
 		router->ops->forget(router, gone->app, gone->service, NULL);

@@ -14,7 +14,8 @@ typedef struct {
 	GPtrArray *stale;    /* of EngineDeployment: the same service from before */
 	GHashTable *probes;  /* process id → Probe */
 	GHashTable *healthy; /* process id → Process */
-	GHashTable *routed;  /* process ids that the router has */
+	GHashTable *routed;  /* ids of its processes that the router has */
+	GPtrArray *drained;  /* ids of the processes that served before the switch */
 	gint64 begun;
 	unsigned wanted; /* processes that fresh has now been asked for */
 	bool is_rolling;
@@ -57,9 +58,19 @@ rollout_run(Rollout *rollout, GError **error);
 json_t *
 rollout_live(const Rollout *rollout, const json_t *live);
 
-/* Lets the old ones finish their requests and go; returns when they have. */
+/* The old deployments, those of services that are no more included (borrowed EngineDeployment). The
+ * caller frees the array. */
+GPtrArray *
+rollout_old(const Rollout *rollout);
+
+/* Waits up to `seconds` (at most the service's drain) until the old ones have answered what they
+ * began; true when all have. */
+bool
+rollout_wait_drained(Rollout *rollout, unsigned seconds);
+
+/* Takes the old ones away, whatever they still do. */
 void
-rollout_retire(Rollout *rollout);
+rollout_remove_old(Rollout *rollout);
 
 void
 rollout_free(Rollout *rollout);

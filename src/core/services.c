@@ -142,6 +142,7 @@ scaling_run(gpointer data)
 	if (!good)
 		logs_system(rack->provider->logs, app, "scale", "scaling %s failed: %s", service,
 		    error->message);
+	operation_ending(rack, scaling->operation);
 	app_set_status(rack, app, "running", NULL);
 	timeline_end(timeline, good ? "succeeded" : "failed", good ? NULL : error->message, NULL);
 	operation_end(rack, scaling->operation);

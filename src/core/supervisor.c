@@ -81,7 +81,8 @@ look_leftovers(Rack *rack, const char *name)
 
 	for (guint i = 0; i < deployments->len; i++) {
 		const EngineDeployment *deployment = deployments->pdata[i];
-		if (strcmp(live_of(app, deployment->service), deployment->id) != 0)
+		if (strcmp(live_of(app, deployment->service), deployment->id) != 0 &&
+		    !retiring_has(rack, deployment->id))
 			remove_leftover(rack, deployment);
 	}
 }
@@ -138,16 +139,22 @@ is_alive(const GPtrArray *processes, const char *id)
 	return false;
 }
 
+/*
+ * Servers whose process is gone. One without a name has been serving since before carrackd started:
+ * it stays until all processes are known again, since one of them may be its owner.
+ */
 static void
-look_dead_servers(
-    Look *look, const char *service, const GPtrArray *processes, const GPtrArray *servers)
+look_dead_servers(Look *look, const char *service, const GPtrArray *processes, bool is_settled)
 {
 	Router *router = look->supervisor->rack->provider->router;
+	const char *app = look->app->name;
+	g_autoptr(GPtrArray) servers = router->ops->servers(router, app, service, NULL);
 	for (guint i = 0; servers && i < servers->len; i++) {
 		const RouterServer *server = servers->pdata[i];
-		if (!is_alive(processes, server->process))
-			router->ops->remove(
-			    router, look->app->name, service, server->process, NULL);
+		bool is_unclaimed = !*server->process;
+		bool is_dead = is_unclaimed ? is_settled : !is_alive(processes, server->process);
+		if (is_dead)
+			router->ops->remove(router, app, service, server->process, NULL);
 	}
 }
 
@@ -182,9 +189,9 @@ look_service(Look *look, const PlanService *service)
 		running += process->state == PROCESS_RUNNING;
 		is_settled = look_process(look, service, process, servers) && is_settled;
 	}
-	g_autoptr(GPtrArray) servers = router->ops->servers(router, look->app->name, name, NULL);
-	look_dead_servers(look, name, processes, servers);
-	return is_settled && running >= service->count;
+	is_settled = is_settled && running >= service->count;
+	look_dead_servers(look, name, processes, is_settled);
+	return is_settled;
 }
 
 static bool

@@ -222,8 +222,10 @@ timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *f
 	if (failure)
 		json_object_set(timeline->body, "failure", failure);
 	timeline->has_ended = true;
-	timeline_store(timeline);
+	/* What is stored carries the version that the last waiters have seen, so it counts up
+	 * first. */
 	timeline_changed(timeline);
+	timeline_store(timeline);
 	g_autofree char *key = timeline_key(timeline->app, timeline->id);
 	if (g_hash_table_lookup(timeline->timelines->running, key) == timeline)
 		g_hash_table_remove(timeline->timelines->running, key);

@@ -348,6 +348,9 @@ ping(Router *router, GError **error)
 {
 	FakeRouter *fake = (FakeRouter *)router;
 	LOCKED(&fake->lock);
+	if (fake->is_lost)
+		return error_set(error, CARRACK_ERROR_UNAVAILABLE,
+		    "the router has been restarted and is to be filled again");
 	return !is_down(fake, error);
 }
 
