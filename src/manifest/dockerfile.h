@@ -7,9 +7,14 @@
 
 #include <glib.h>
 
-/* The first port that the last stage exposes; 0 when there is none. */
+/* The first TCP port that the last stage exposes (or a stage that it is built from); 0 when there
+ * is none. */
 unsigned
 dockerfile_port(const char *text);
+
+/* How many different TCP ports that is one of. */
+unsigned
+dockerfile_port_count(const char *text);
 
 /* Names declared by ARG in any stage, in order, each once; NULL-terminated, never NULL. The caller
  * frees it. */

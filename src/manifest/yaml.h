@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include <gio/gio.h>
-#include <stdbool.h>
+#include "manifest/interpolate.h"
 
 typedef struct YamlDocument YamlDocument;
 typedef struct YamlNode YamlNode;
@@ -18,6 +17,15 @@ typedef enum { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP } YamlKind;
  * used) are refused. An empty text is a null node. */
 YamlDocument *
 yaml_load(const char *text, gsize length, const char *file, GError **error);
+
+/* The same with each `${NAME}` in scalars and keys replaced by what `lookup` says. */
+YamlDocument *
+yaml_load_interpolated(const char *text,
+    gsize length,
+    const char *file,
+    InterpolationLookup lookup,
+    gpointer data,
+    GError **error);
 
 void
 yaml_document_free(YamlDocument *document);
@@ -33,6 +41,10 @@ yaml_kind(const YamlNode *node);
 /* Plain scalars may be numbers, booleans and null; quoted ones are text. */
 bool
 yaml_is_quoted(const YamlNode *node);
+
+/* True if some of its text came by `${NAME}`: what is empty then was not written so. */
+bool
+yaml_is_filled(const YamlNode *node);
 
 /* The scalar as it is written. Borrowed. NULL for other kinds. */
 const char *

@@ -1,0 +1,53 @@
+/*
+ * Decoding of YAML maps by tables of fields: one line a key says how its value is read and where it
+ * goes. All problems and warnings of a run are collected.
+ */
+#pragma once
+
+#include "manifest/yaml.h"
+
+typedef struct {
+	GPtrArray *problems; /* of char * */
+	GPtrArray *warnings; /* of char * */
+} Decoder;
+
+typedef struct Field Field;
+
+/* Reads `node` (never null) into the field's place of the struct `target`. */
+typedef void (*FieldDecode)(
+    Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+struct Field {
+	const char *name;
+	FieldDecode decode; /* NULL: known and not supported yet, which is a warning */
+	gsize offset;
+	unsigned minimum; /* of numbers */
+	unsigned maximum;
+};
+
+/* Reads each key of a map by `fields` (up to one without a name); unknown keys are warnings. A null
+ * value is the same as no key. */
+void
+decode_map(Decoder *decoder, const YamlNode *map, const Field *fields, gpointer target);
+
+/* Field decoders. The place's type: unsigned, bool, char * (freed and replaced). */
+void
+decode_number(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+void
+decode_bool(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+void
+decode_text(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* Accepts any value and drops it: the key is another program's. */
+void
+decode_nothing(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* The scalar's text, borrowed; NULL after noting a problem that says what is `wanted`. */
+const char *
+decode_scalar(Decoder *decoder, const YamlNode *node, const char *wanted);
+
+/* What a node is, for messages: «a map». */
+const char *
+decode_kind_name(const YamlNode *node);

@@ -1,0 +1,251 @@
+/*
+ * The manifest as a whole: its top level, and what the services' variables mean together with an
+ * app's environment. A service's own keys are in service.c.
+ *
+ * A variable that one entry declares bare and another of the same service with a default is not
+ * required: who writes a default has said what to use.
+ */
+#include "manifest/manifest.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "manifest/dockerfile.h"
+#include "manifest/service-values.h"
+#include "manifest/service.h"
+
+#include <string.h>
+
+/* What the top-level table fills. */
+typedef struct {
+	Manifest *manifest;
+	GPtrArray *environment;
+} Top;
+
+static void
+service_free_item(gpointer service)
+{
+	service_free(service);
+}
+
+void
+manifest_free(Manifest *manifest)
+{
+	if (manifest == NULL)
+		return;
+
+	g_ptr_array_unref(manifest->services);
+	g_ptr_array_unref(manifest->warnings);
+	g_free(manifest);
+}
+
+static void
+decode_environment(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	Top *top = target;
+	service_decode_variables(decoder, node, top->environment);
+}
+
+static void
+decode_service(Decoder *decoder, const YamlNode *services, unsigned index, Manifest *manifest)
+{
+	const char *name = yaml_key(services, index);
+	const YamlNode *key = yaml_key_node(services, index);
+	if (!text_check_name(name, "service name", NULL))
+		yaml_problem(decoder->problems, key,
+		    "service name «%s» does not match ^[a-z][a-z0-9-]*$, no dash at the end, at "
+		    "most %d characters",
+		    name, LIMIT_NAME_BYTES);
+
+	ManifestService *service = service_decode(decoder, name, yaml_member(services, name));
+	service->line = yaml_line(key);
+	g_ptr_array_add(manifest->services, service);
+}
+
+static void
+decode_services(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	Top *top = target;
+	if (yaml_kind(node) != YAML_MAP) {
+		yaml_problem(decoder->problems, node, "must be a map of service names, not %s",
+		    decode_kind_name(node));
+		return;
+	}
+	for (unsigned i = 0; i < yaml_size(node); i++)
+		decode_service(decoder, node, i, top->manifest);
+}
+
+static const Field top_fields[] = {
+    {"environment", decode_environment},
+    {"services", decode_services},
+    {"appSettings", NULL},
+    {"balancers", NULL},
+    {"budget", NULL},
+    {"configs", NULL},
+    {"labels", NULL},
+    {"params", NULL},
+    {"resources", NULL},
+    {"timers", NULL},
+    {NULL},
+};
+
+/* The top-level variables stand before a service's own, so that the latter win. */
+static void
+prepend_environment(const GPtrArray *entries, ManifestService *service)
+{
+	g_autoptr(GStrvBuilder) all = g_strv_builder_new();
+	for (guint i = 0; i < entries->len; i++)
+		g_strv_builder_add(all, entries->pdata[i]);
+	g_strv_builder_addv(all, (const char **)service->environment);
+	g_strfreev(service->environment);
+	service->environment = g_strv_builder_end(all);
+}
+
+static void
+decode_top(Decoder *decoder, const YamlNode *root, Manifest *manifest)
+{
+	if (yaml_kind(root) == YAML_NULL)
+		return;
+
+	g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
+	Top top = {.manifest = manifest, .environment = environment};
+	decode_map(decoder, root, top_fields, &top);
+	for (guint i = 0; i < manifest->services->len; i++)
+		prepend_environment(environment, manifest->services->pdata[i]);
+}
+
+static const char *
+lookup_variable(gpointer data, const char *name)
+{
+	const Env *env = data;
+	return env != NULL ? env_get(env, name) : NULL;
+}
+
+static bool
+report_problems(GPtrArray *problems, GError **error)
+{
+	if (problems->len == 0)
+		return true;
+
+	g_ptr_array_add(problems, NULL);
+	g_autofree char *text = g_strjoinv("\n", (char **)problems->pdata);
+	g_ptr_array_remove_index(problems, problems->len - 1);
+	return error_set(error, CARRACK_ERROR_INVALID, "%s", text);
+}
+
+Manifest *
+manifest_parse(const char *text, gsize length, const char *file, const Env *env, GError **error)
+{
+	g_autoptr(YamlDocument) document =
+	    yaml_load_interpolated(text, length, file, lookup_variable, (gpointer)env, error);
+	if (document == NULL)
+		return NULL;
+
+	g_autoptr(Manifest) manifest = g_new0(Manifest, 1);
+	manifest->services = g_ptr_array_new_with_free_func(service_free_item);
+	manifest->warnings = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
+	Decoder decoder = {.problems = problems, .warnings = manifest->warnings};
+	decode_top(&decoder, yaml_root(document), manifest);
+	return report_problems(problems, error) ? g_steal_pointer(&manifest) : NULL;
+}
+
+char *
+manifest_for_dockerfile(const char *dockerfile_text)
+{
+	unsigned port = dockerfile_port(dockerfile_text);
+	g_autofree char *port_line =
+	    port > 0 ? g_strdup_printf("    port: %u\n", port) : g_strdup("");
+	return g_strdup_printf("services:\n  web:\n    build: .\n%s", port_line);
+}
+
+const ManifestService *
+manifest_service(const Manifest *manifest, const char *name)
+{
+	for (guint i = 0; i < manifest->services->len; i++) {
+		const ManifestService *service = manifest->services->pdata[i];
+		if (strcmp(service->name, name) == 0)
+			return service;
+	}
+	return NULL;
+}
+
+static bool
+has_default(const ManifestService *service, const char *name)
+{
+	gsize length = strlen(name);
+	for (char **entry = service->environment; *entry != NULL; entry++) {
+		if (strncmp(*entry, name, length) == 0 && (*entry)[length] == '=')
+			return true;
+	}
+	return false;
+}
+
+static void
+add_missing(const ManifestService *service, const Env *env, GHashTable *missing)
+{
+	for (char **entry = service->environment; *entry != NULL; entry++) {
+		bool is_bare = strchr(*entry, '=') == NULL && strcmp(*entry, "*") != 0;
+		if (is_bare && env_get(env, *entry) == NULL && !has_default(service, *entry))
+			g_hash_table_add(missing, *entry);
+	}
+}
+
+static int
+compare_text(gconstpointer one, gconstpointer other)
+{
+	return strcmp(one, other);
+}
+
+bool
+manifest_check_env(const Manifest *manifest, const Env *env, GError **error)
+{
+	g_autoptr(GHashTable) missing = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < manifest->services->len; i++)
+		add_missing(manifest->services->pdata[i], env, missing);
+	if (g_hash_table_size(missing) == 0)
+		return true;
+
+	GList *names = g_list_sort(g_hash_table_get_keys(missing), compare_text);
+	g_autoptr(GString) text = g_string_new("required env: ");
+	for (const GList *name = names; name != NULL; name = name->next)
+		g_string_append_printf(
+		    text, "%s%s", (const char *)name->data, name->next != NULL ? ", " : "");
+	g_list_free(names);
+	return error_set(error, CARRACK_ERROR_INVALID, "%s", text->str);
+}
+
+static void
+set_variable(Env *to, const char *name, const char *value)
+{
+	/* Names and defaults were checked when the manifest was read, values when they were set. */
+	if (value != NULL)
+		env_set(to, name, value, NULL);
+}
+
+static void
+set_all(Env *to, const Env *env)
+{
+	g_autofree const char **names = env_names(env);
+	for (const char **name = names; *name != NULL; name++)
+		set_variable(to, *name, env_get(env, *name));
+}
+
+Env *
+manifest_service_env(const ManifestService *service, const Env *env)
+{
+	Env *result = env_new();
+	for (char **entry = service->environment; *entry != NULL; entry++) {
+		const char *equals = strchr(*entry, '=');
+		gsize length = equals != NULL ? (gsize)(equals - *entry) : strlen(*entry);
+		g_autofree char *name = g_strndup(*entry, length);
+		const char *value = env_get(env, name);
+		if (strcmp(*entry, "*") == 0)
+			set_all(result, env);
+		else if (value != NULL)
+			set_variable(result, name, value);
+		else if (equals != NULL)
+			set_variable(result, name, equals + 1);
+	}
+	return result;
+}

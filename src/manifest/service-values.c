@@ -1,0 +1,464 @@
+/*
+ * Values of a service's keys. Everything is read as the text that stands in the file, never as what
+ * YAML 1.1 makes of it, so that 22:22 is no number of base 60 and NO no boolean.
+ */
+#include "manifest/service-values.h"
+
+#include "base/limits.h"
+#include "manifest/domain.h"
+
+#include <string.h>
+
+#define PLACE(field, target) ((gpointer)((char *)(target) + (field)->offset))
+
+static void
+add_problem(Decoder *decoder, const YamlNode *node, const char *text, const char *wanted)
+{
+	yaml_problem(decoder->problems, node, "«%s» is not allowed: %s", text, wanted);
+}
+
+/* Build */
+
+/* `path` below `folder` without «.» and «..»; NULL when it leaves the project. */
+static char *
+inside_path(const char *folder, const char *path)
+{
+	if (g_path_is_absolute(path))
+		return NULL;
+
+	g_autofree char *joined = g_build_filename(folder, path, NULL);
+	g_auto(GStrv) parts = g_strsplit(joined, "/", -1);
+	g_autoptr(GPtrArray) kept = g_ptr_array_new();
+	for (char **part = parts; *part != NULL; part++) {
+		if (**part == '\0' || strcmp(*part, ".") == 0)
+			continue;
+		if (strcmp(*part, "..") != 0)
+			g_ptr_array_add(kept, *part);
+		else if (kept->len > 0)
+			g_ptr_array_set_size(kept, (int)kept->len - 1);
+		else
+			return NULL;
+	}
+	if (kept->len == 0)
+		return g_strdup(".");
+
+	g_ptr_array_add(kept, NULL);
+	return g_strjoinv("/", (char **)kept->pdata);
+}
+
+static void
+decode_build_path(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	const char *text = decode_scalar(decoder, node, "a folder");
+	if (text == NULL)
+		return;
+	if (*text == '\0') {
+		yaml_problem(decoder->problems, node,
+		    "the build path is empty; write . for the folder of the manifest");
+		return;
+	}
+	char **place = PLACE(field, target);
+	g_free(*place);
+	*place = inside_path(".", text);
+	if (*place == NULL)
+		yaml_problem(
+		    decoder->problems, node, "the build path «%s» is outside the project", text);
+}
+
+static void
+decode_build_arguments(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	if (yaml_kind(node) != YAML_LIST) {
+		yaml_problem(decoder->problems, node, "must be a list of NAME=value, not %s",
+		    decode_kind_name(node));
+		return;
+	}
+	g_autoptr(GStrvBuilder) arguments = g_strv_builder_new();
+	for (unsigned i = 0; i < yaml_size(node); i++) {
+		const YamlNode *item = yaml_item(node, i);
+		const char *text = decode_scalar(decoder, item, "NAME=value");
+		if (text != NULL && (*text == '\0' || *text == '='))
+			add_problem(decoder, item, text, "write NAME or NAME=value");
+		else if (text != NULL)
+			g_strv_builder_add(arguments, text);
+	}
+	GStrv *place = PLACE(field, target);
+	g_strfreev(*place);
+	*place = g_strv_builder_end(arguments);
+}
+
+static const Field build_fields[] = {
+    {"path", decode_build_path, offsetof(ManifestBuild, path)},
+    {"manifest", decode_text, offsetof(ManifestBuild, manifest)},
+    {"args", decode_build_arguments, offsetof(ManifestBuild, arguments)},
+    {"target", decode_text, offsetof(ManifestBuild, target)},
+    {NULL},
+};
+
+static void
+check_dockerfile(Decoder *decoder, const YamlNode *map, const ManifestBuild *build)
+{
+	const YamlNode *node = yaml_member(map, "manifest");
+	if (node == NULL || build->manifest == NULL)
+		return;
+	if (*build->manifest == '\0') {
+		yaml_problem(decoder->problems, node, "the name of the Dockerfile is empty");
+		return;
+	}
+	g_autofree char *path =
+	    inside_path(build->path != NULL ? build->path : ".", build->manifest);
+	if (path == NULL)
+		yaml_problem(decoder->problems, node, "the Dockerfile «%s» is outside the project",
+		    build->manifest);
+}
+
+void
+service_decode_build(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestBuild *build = PLACE(field, target);
+	if (yaml_kind(node) == YAML_SCALAR) {
+		decode_build_path(decoder, node, &build_fields[0], build);
+		return;
+	}
+	decode_map(decoder, node, build_fields, build);
+	check_dockerfile(decoder, node, build);
+}
+
+void
+service_decode_image(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	const char *text = decode_scalar(decoder, node, "the name of an image");
+	if (text == NULL)
+		return;
+	if (*text == '\0' || strpbrk(text, " \t\r\n") != NULL)
+		add_problem(decoder, node, text, "an image's name has no blanks and is not empty");
+	else
+		decode_text(decoder, node, field, target);
+}
+
+/* Command */
+
+static GStrv
+command_list(Decoder *decoder, const YamlNode *node)
+{
+	g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+	for (unsigned i = 0; i < yaml_size(node); i++) {
+		const char *text = decode_scalar(decoder, yaml_item(node, i), "text");
+		if (text != NULL)
+			g_strv_builder_add(words, text);
+	}
+	return g_strv_builder_end(words);
+}
+
+void
+service_decode_command(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	g_auto(GStrv) command = NULL;
+	if (yaml_kind(node) == YAML_LIST) {
+		command = command_list(decoder, node);
+	} else {
+		const char *text = decode_scalar(decoder, node, "text or a list of words");
+		const char *const words[] = {"sh", "-c", text, NULL};
+		command = text != NULL ? g_strdupv((GStrv)words) : NULL;
+	}
+	bool is_empty = command == NULL || command[0] == NULL ||
+			(yaml_kind(node) == YAML_SCALAR && *command[2] == '\0');
+	GStrv *place = PLACE(field, target);
+	g_strfreev(*place);
+	*place = is_empty ? NULL : g_steal_pointer(&command);
+}
+
+/* Port */
+
+static const char *const port_schemes[] = {"http", "https", "grpc", "tcp", NULL};
+
+static void
+decode_port_scheme(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	const char *text = decode_scalar(decoder, node, "a scheme");
+	if (text == NULL)
+		return;
+	if (g_strv_contains(port_schemes, text))
+		decode_text(decoder, node, field, target);
+	else
+		add_problem(decoder, node, text, "a scheme is one of http, https, grpc, tcp");
+}
+
+/* «3000» or «https:3000». Scalars are texts here, so that 22:22 is never a number of base 60. */
+static void
+decode_port_text(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	const char *text = decode_scalar(decoder, node, "a port or SCHEME:PORT");
+	if (text == NULL)
+		return;
+
+	ManifestService *service = target;
+	const char *colon = strchr(text, ':');
+	g_autofree char *scheme = g_strndup(text, colon != NULL ? (gsize)(colon - text) : 0);
+	guint64 port;
+	if ((colon != NULL && !g_strv_contains(port_schemes, scheme)) ||
+	    !g_ascii_string_to_unsigned(
+		colon != NULL ? colon + 1 : text, 10, 1, 65535, &port, NULL)) {
+		add_problem(decoder, node, text,
+		    "write a port from 1 to 65535, or SCHEME:PORT with http, https, grpc or tcp");
+		return;
+	}
+	service->port = (unsigned)port;
+	if (colon != NULL) {
+		g_free(service->port_scheme);
+		service->port_scheme = g_steal_pointer(&scheme);
+	}
+}
+
+static const Field port_fields[] = {
+    {"port", decode_port_text},
+    {"scheme", decode_port_scheme, offsetof(ManifestService, port_scheme)},
+    {NULL},
+};
+
+void
+service_decode_port(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	if (yaml_kind(node) != YAML_MAP) {
+		decode_port_text(decoder, node, field, target);
+		return;
+	}
+	const YamlNode *port = yaml_member(node, "port");
+	if (port == NULL || yaml_kind(port) == YAML_NULL)
+		yaml_problem(decoder->problems, node, "a port map needs the key port");
+	decode_map(decoder, node, port_fields, target);
+}
+
+/* Health */
+
+static void
+decode_health_path(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	const char *text = decode_scalar(decoder, node, "a path");
+	if (text == NULL)
+		return;
+	if (*text != '/' || strpbrk(text, " \t\r\n") != NULL) {
+		add_problem(decoder, node, text, "a health path begins with / and has no blanks");
+		return;
+	}
+	ManifestHealth *health = target;
+	decode_text(decoder, node, field, target);
+	health->is_declared = true;
+}
+
+static const Field health_fields[] = {
+    {"path", decode_health_path, offsetof(ManifestHealth, path)},
+    {"grace", decode_number, offsetof(ManifestHealth, grace), 0, SERVICE_LONGEST_SECONDS},
+    {"interval", decode_number, offsetof(ManifestHealth, interval), 1, SERVICE_LONGEST_SECONDS},
+    {"timeout", decode_number, offsetof(ManifestHealth, timeout), 1, SERVICE_LONGEST_SECONDS},
+    {"disable", NULL},
+    {"port", NULL},
+    {NULL},
+};
+
+void
+service_decode_health(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestHealth *health = PLACE(field, target);
+	if (yaml_kind(node) == YAML_SCALAR)
+		decode_health_path(decoder, node, &health_fields[0], health);
+	else
+		decode_map(decoder, node, health_fields, health);
+}
+
+/* Scale */
+
+static bool
+parse_range(const char *text, unsigned *minimum, unsigned *maximum)
+{
+	g_auto(GStrv) ends = g_strsplit(text, "-", 2);
+	guint64 low;
+	guint64 high;
+	if (ends[0] == NULL || !g_ascii_string_to_unsigned(ends[0], 10, 0, LIMIT_SCALE, &low, NULL))
+		return false;
+
+	high = low;
+	if (ends[1] != NULL &&
+	    !g_ascii_string_to_unsigned(ends[1], 10, low, LIMIT_SCALE, &high, NULL))
+		return false;
+
+	*minimum = (unsigned)low;
+	*maximum = (unsigned)high;
+	return true;
+}
+
+static void
+decode_range(Decoder *decoder, const YamlNode *node, ManifestService *service)
+{
+	const char *text = decode_scalar(decoder, node, "a count or MINIMUM-MAXIMUM");
+	if (text != NULL && !parse_range(text, &service->count_minimum, &service->count_maximum))
+		add_problem(decoder, node, text,
+		    "write a count from 0 to " G_STRINGIFY(
+			LIMIT_SCALE) ", or MINIMUM-MAXIMUM, the smaller first");
+}
+
+static const Field count_fields[] = {
+    {"min", decode_number, offsetof(ManifestService, count_minimum), 0, LIMIT_SCALE},
+    {"max", decode_number, offsetof(ManifestService, count_maximum), 0, LIMIT_SCALE},
+    {NULL},
+};
+
+/* One end alone: the other one is the same, but a maximum alone still starts at one process. */
+static void
+decode_count(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestService *service = target;
+	if (yaml_kind(node) != YAML_MAP) {
+		decode_range(decoder, node, service);
+		return;
+	}
+	service->count_minimum = service->count_maximum = SERVICE_UNSET;
+	decode_map(decoder, node, count_fields, service);
+	if (service->count_minimum == SERVICE_UNSET)
+		service->count_minimum = MIN(1, service->count_maximum);
+	if (service->count_maximum == SERVICE_UNSET)
+		service->count_maximum = service->count_minimum;
+	if (service->count_minimum > service->count_maximum)
+		yaml_problem(decoder->problems, node, "min %u is more than max %u",
+		    service->count_minimum, service->count_maximum);
+}
+
+#define MOST_CPU (1024 * 1024)
+#define MOST_MEMORY (16 * 1024 * 1024)
+#define LEAST_MEMORY 6 /* the engine starts nothing with less */
+
+static const Field scale_fields[] = {
+    {"count", decode_count},
+    {"cpu", decode_number, offsetof(ManifestService, cpu), 1, MOST_CPU},
+    {"memory", decode_number, offsetof(ManifestService, memory), LEAST_MEMORY, MOST_MEMORY},
+    {"targets", NULL},
+    {"cooldown", NULL},
+    {"gpu", NULL},
+    {"limit", NULL},
+    {"min", NULL},
+    {"max", NULL},
+    {"autoscale", NULL},
+    {"keda", NULL},
+    {"vpa", NULL},
+    {NULL},
+};
+
+void
+service_decode_scale(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	if (yaml_kind(node) == YAML_SCALAR)
+		decode_range(decoder, node, target);
+	else
+		decode_map(decoder, node, scale_fields, target);
+}
+
+/* Environment */
+
+static void
+decode_variable(Decoder *decoder, const YamlNode *node, GPtrArray *entries)
+{
+	if (yaml_kind(node) == YAML_NULL)
+		return;
+
+	const char *text = decode_scalar(decoder, node, "NAME, NAME=value or \"*\"");
+	if (text == NULL)
+		return;
+	if (strcmp(text, "*") == 0) {
+		g_ptr_array_add(entries, g_strdup(text));
+		return;
+	}
+	const char *equals = strchr(text, '=');
+	g_autofree char *name =
+	    g_strndup(text, equals != NULL ? (gsize)(equals - text) : strlen(text));
+	g_strstrip(name);
+	g_autoptr(Env) scratch = env_new();
+	g_autoptr(GError) local = NULL;
+	if (!env_set(scratch, name, equals != NULL ? equals + 1 : "", &local))
+		yaml_problem(decoder->problems, node, "%s", local->message);
+	else
+		g_ptr_array_add(entries, g_strconcat(name, equals, NULL));
+}
+
+/* A list in the list is what an anchored list in an entry gives. */
+static void
+decode_variables(Decoder *decoder, const YamlNode *node, GPtrArray *entries, bool is_nested)
+{
+	for (unsigned i = 0; i < yaml_size(node); i++) {
+		const YamlNode *item = yaml_item(node, i);
+		if (yaml_kind(item) == YAML_LIST && !is_nested)
+			decode_variables(decoder, item, entries, true);
+		else
+			decode_variable(decoder, item, entries);
+	}
+}
+
+void
+service_decode_variables(Decoder *decoder, const YamlNode *node, GPtrArray *entries)
+{
+	bool is_star = g_strcmp0(yaml_text(node), "*") == 0;
+	if (yaml_kind(node) == YAML_LIST)
+		decode_variables(decoder, node, entries, false);
+	else if (is_star)
+		decode_variable(decoder, node, entries);
+	else
+		yaml_problem(decoder->problems, node,
+		    "must be a list of NAME or NAME=value, or \"*\", not %s",
+		    decode_kind_name(node));
+}
+
+void
+service_decode_environment(
+    Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	g_autoptr(GPtrArray) entries = g_ptr_array_new();
+	service_decode_variables(decoder, node, entries);
+	g_ptr_array_add(entries, NULL);
+	GStrv *place = PLACE(field, target);
+	g_strfreev(*place);
+	*place = (GStrv)g_ptr_array_steal(entries, NULL);
+}
+
+/* Domains */
+
+static void
+decode_domain_text(Decoder *decoder, const YamlNode *node, GPtrArray *domains)
+{
+	const char *text = decode_scalar(decoder, node, "a host name");
+	if (text == NULL)
+		return;
+
+	g_auto(GStrv) names = g_strsplit(*text != '\0' ? text : " ", ",", -1);
+	for (char **name = names; *name != NULL; name++) {
+		g_strstrip(*name);
+		/* `${HOST}` without HOST is no domain rather than a bad one. */
+		if (**name == '\0' && yaml_is_filled(node))
+			continue;
+
+		g_autoptr(GError) local = NULL;
+		g_autofree char *domain = domain_clean(*name, &local);
+		if (domain == NULL)
+			yaml_problem(
+			    decoder->problems, node, "domain «%s»: %s", *name, local->message);
+		else if (!g_ptr_array_find_with_equal_func(domains, domain, g_str_equal, NULL))
+			g_ptr_array_add(domains, g_steal_pointer(&domain));
+	}
+}
+
+void
+service_decode_domains(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	g_autoptr(GPtrArray) domains = g_ptr_array_new();
+	bool is_list = yaml_kind(node) == YAML_LIST;
+	for (unsigned i = 0; is_list && i < yaml_size(node); i++) {
+		const YamlNode *item = yaml_item(node, i);
+		if (yaml_kind(item) != YAML_NULL)
+			decode_domain_text(decoder, item, domains);
+	}
+	if (!is_list)
+		decode_domain_text(decoder, node, domains);
+
+	g_ptr_array_add(domains, NULL);
+	GStrv *place = PLACE(field, target);
+	g_strfreev(*place);
+	*place = (GStrv)g_ptr_array_steal(domains, NULL);
+}
