@@ -26,6 +26,8 @@
 #define IDLE_LINES 16
 
 /* libcurl's own answers to a failed certificate check (X509_V_ERR_…), without OpenSSL's header. */
+#define X509_OK 0
+#define X509_UNSPECIFIED 1
 #define X509_NOT_YET_VALID 9
 #define X509_HAS_EXPIRED 10
 #define X509_HOSTNAME_MISMATCH 62
@@ -430,7 +432,8 @@ static const char *
 certificate_problem(long verify_result)
 {
 	switch (verify_result) {
-	case 0: /* libcurl itself compares the names, after OpenSSL was content */
+	case X509_OK:
+	case X509_UNSPECIFIED: /* libcurl itself compares the names, before it asks OpenSSL */
 	case X509_HOSTNAME_MISMATCH:
 		return "its certificate is for another host name";
 	case X509_HAS_EXPIRED:
