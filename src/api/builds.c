@@ -70,12 +70,15 @@ builds_create(Request *request, GError **error)
 	    .is_development = request_bool(request, "development", false),
 	    .without_cache = request_bool(request, "no-cache", false),
 	};
-	g_autoptr(Build) build =
+	g_autoptr(Build) created =
 	    rack_build_create(request->rack, request_variable(request, "app"), &options, error);
-	if (!build)
+	if (!created)
 		return NULL;
 
-	return build_json(build);
+	/* As it is stored: complete, and every text in UTF-8. */
+	Store *store = request_provider(request)->store;
+	g_autoptr(Build) build = build_load(store, created->app, created->id, error);
+	return build ? build_json(build) : NULL;
 }
 
 json_t *

@@ -83,12 +83,15 @@ releases_create(Request *request, GError **error)
 	    .description = text_or_null(request_option(request, "description")),
 	    .parent = text_or_null(request_option(request, "parent-release")),
 	};
-	g_autoptr(Release) release =
+	g_autoptr(Release) created =
 	    rack_release_create(request->rack, request_variable(request, "app"), &options, error);
-	if (!release)
+	if (!created)
 		return NULL;
 
-	return release_json(release);
+	/* As it is stored: every text in UTF-8. */
+	Store *store = request_provider(request)->store;
+	g_autoptr(Release) release = release_load(store, created->app, created->id, error);
+	return release ? release_json(release) : NULL;
 }
 
 json_t *

@@ -338,6 +338,8 @@ call(Exchange *exchange)
 						   : answer_error(request, error);
 
 	json_auto_t *value = route->json(request, &error);
+	if (!value && !error)
+		error_set(&error, CARRACK_ERROR_INTERNAL, "the answer cannot be written as JSON");
 	return value ? answer_json(value) : answer_error(request, error);
 }
 
