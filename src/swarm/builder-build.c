@@ -244,7 +244,7 @@ send_build(DockerBuilder *builder,
 static char *
 read_dockerfile(const BuilderSource *source, GCancellable *cancel, GError **error)
 {
-	g_autofree char *joined = g_strconcat("/", source->path, "/", source->dockerfile, NULL);
+	g_autofree char *joined = g_strconcat("/./", source->path, "/", source->dockerfile, NULL);
 	g_autofree char *plain = g_canonicalize_filename(joined, "/");
 	TarWanted wanted = {.path = plain + 1};
 
