@@ -31,6 +31,8 @@ websocket_connect(HttpClient *client,
     GCancellable *cancel,
     GError **error);
 
+/* The server's side ends gently: without a close frame, but after up to half a second for the peer
+ * to read what was sent. */
 void
 websocket_free(WebSocket *socket);
 
@@ -60,6 +62,8 @@ websocket_receive(WebSocket *socket,
     GCancellable *cancel,
     GError **error);
 
-/* True when the peer has gone; for senders that wait for something else. Never blocks. */
+/* True when the peer has gone; for senders that wait for something else. Never blocks. If no other
+ * thread receives, this answers pings and sees a close frame; at most one message is kept for
+ * websocket_receive. */
 bool
 websocket_is_gone(WebSocket *socket);
