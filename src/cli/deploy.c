@@ -24,13 +24,14 @@ tell_result(Call *call, const BuildResult *result, gint64 began, GError **error)
 	if (!urls)
 		return false;
 
-	double seconds = (double)(g_get_monotonic_time() - began) / G_USEC_PER_SEC;
+	gint64 took = g_get_monotonic_time() - began;
 	for (guint i = 0; i < urls->len; i++)
 		output_talk(call->output, "%s", (char *)urls->pdata[i]);
 	output_talk(call->output, "Release %s is %s after %.1fs", result->release,
-	    call_has(call, "no-wait") ? "on its way" : "live", seconds);
-	json_auto_t *answer = json_pack("{s:s, s:s, s:s, s:o, s:f}", "app", call->app, "build",
-	    result->id, "release", result->release, "urls", urls_json(urls), "seconds", seconds);
+	    call_has(call, "no-wait") ? "on its way" : "live", (double)took / G_USEC_PER_SEC);
+	json_auto_t *answer = json_pack("{s:s, s:s, s:s, s:o, s:I}", "app", call->app, "build",
+	    result->id, "release", result->release, "urls", urls_json(urls), "milliseconds",
+	    (json_int_t)(took / 1000));
 	output_json(call->output, answer);
 	output_id(call->output, result->release);
 	return true;

@@ -37,10 +37,13 @@ refuse_verb(int argc, char **argv, GError **error)
 	if (argv[0][0] == '-')
 		return usage_error(error, "unknown flag: %s (see carrack --help)", argv[0]);
 
+	bool has_second = argc > 1 && argv[1][0] != '-';
+	g_autofree char *written =
+	    g_strconcat(argv[0], has_second ? " " : "", has_second ? argv[1] : "", NULL);
 	const char *meant = verb_meant(argc, argv);
 	if (meant)
-		return usage_error(error, "unknown verb: %s; did you mean «%s»?", argv[0], meant);
-	return usage_error(error, "unknown verb: %s (see carrack --help)", argv[0]);
+		return usage_error(error, "unknown verb: %s; did you mean «%s»?", written, meant);
+	return usage_error(error, "unknown verb: %s (see carrack --help)", written);
 }
 
 /* «apps inof» finds the verb «apps», which takes no arguments: what follows is a verb misspelt. */

@@ -12,6 +12,7 @@
 #include <libsmartcols/libsmartcols.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES 65536
@@ -293,6 +294,18 @@ output_action(Output *output, const char *format, ...)
 	output_flush(output);
 }
 
+/* A line that is longer than the terminal could not be taken back. */
+static char *
+cut_to_width(const Output *output, const char *text)
+{
+	struct winsize size = {0};
+	g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+	if (ioctl(talk_of(output), TIOCGWINSZ, &size) < 0 || size.ws_col < 2)
+		return g_steal_pointer(&valid);
+	return g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), size.ws_col - 1));
+}
+
 static void
 rewrite_line(Output *output, const char *text)
 {
@@ -315,7 +328,9 @@ output_progress(Output *output, const char *format, ...)
 	va_end(arguments);
 
 	if (output_is_live(output)) {
-		rewrite_line(output, text);
+		g_autofree char *clean = clean_text(text, strlen(text), false, NULL);
+		g_autofree char *line = cut_to_width(output, clean);
+		rewrite_line(output, line);
 		return;
 	}
 	gint64 now = g_get_monotonic_time();

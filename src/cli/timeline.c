@@ -52,10 +52,26 @@ is_from_build(const json_t *timeline, const json_t *step)
 	return ended && began && ended < began;
 }
 
-static const char *
-mark_of(const char *state)
+/* An open step is shown in a line that is rewritten, and so has neither colour nor end. */
+static char *
+step_name(const Watch *watch, const json_t *step, const char *state)
 {
-	return strcmp(state, "failed") == 0 ? OUTPUT_RED : OUTPUT_GREEN;
+	g_autofree char *name = g_strdup_printf("%-*s", STEP_WIDTH, json_text_of(step, "name", ""));
+
+	if (strcmp(state, "open") == 0)
+		return g_steal_pointer(&name);
+	return output_colour(
+	    watch->call->output, strcmp(state, "failed") == 0 ? OUTPUT_RED : OUTPUT_GREEN, name);
+}
+
+static char *
+step_took(const json_t *step)
+{
+	gint64 started = output_time(json_text_of(step, "started", NULL));
+	gint64 ended = output_time(json_text_of(step, "ended", NULL));
+
+	return started && ended ? g_strdup_printf(" (%.1fs)", (double)(ended - started) / 1e6)
+				: g_strdup("");
 }
 
 /* «  web       start     2 of 2 healthy (1.2s)» */
@@ -64,15 +80,12 @@ step_line(const Watch *watch, const json_t *step)
 {
 	const char *state = json_text_of(step, "state", "");
 	const char *detail = json_text_of(step, "detail", "");
-	gint64 started = output_time(json_text_of(step, "started", NULL));
-	gint64 ended = output_time(json_text_of(step, "ended", NULL));
-	g_autofree char *name = g_strdup_printf("%-*s", STEP_WIDTH, json_text_of(step, "name", ""));
-	g_autofree char *coloured = output_colour(watch->call->output, mark_of(state), name);
-	g_autofree char *took =
-	    ended && started ? g_strdup_printf(" (%.1fs)", (ended - started) / 1e6) : g_strdup("");
+	const char *otherwise = strcmp(state, "open") == 0 ? "..." : state;
+	g_autofree char *name = step_name(watch, step, state);
+	g_autofree char *took = step_took(step);
 
 	return g_strdup_printf("  %-*s  %s  %s%s", SERVICE_WIDTH, json_text_of(step, "service", ""),
-	    coloured, *detail ? detail : state, took);
+	    name, *detail ? detail : otherwise, took);
 }
 
 static void
@@ -145,8 +158,8 @@ has_ended(Watch *watch, const json_t *timeline, GError **error)
 		return false;
 
 	add_failure(watch->call, json_object_get(timeline, "failure"));
-	return !error_set(
-	    error, CARRACK_ERROR_UPSTREAM, "%s", *cause ? cause : "the promote has failed");
+	error_set(error, CARRACK_ERROR_UPSTREAM, "%s", *cause ? cause : "the promote has failed");
+	return true;
 }
 
 static bool
@@ -192,13 +205,15 @@ watch_run(Watch *watch, GError **error)
 			continue;
 		}
 
-		GError *failure = NULL;
+		g_autoptr(GError) failure = NULL;
 		watch->after = version;
 		show_steps(watch, timeline);
-		if (has_ended(watch, timeline, &failure)) {
-			g_propagate_error(error, failure);
-			return failure == NULL;
-		}
+		if (!has_ended(watch, timeline, &failure))
+			continue;
+		if (!failure)
+			return true;
+		g_propagate_error(error, g_steal_pointer(&failure));
+		return false;
 	}
 }
 
