@@ -141,6 +141,7 @@ install_verb(int argc, char **argv)
 	if (is_done)
 		return 0;
 
+	install.began = g_get_real_time();
 	install.settings = swarm_settings_new();
 	install.docker_socket = option_docker_socket();
 	install.wishes = options.wishes;

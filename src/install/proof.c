@@ -6,6 +6,7 @@
 #include "install/steps.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "install/specs.h"
 
 #include <string.h>
@@ -14,29 +15,70 @@
 #define PAUSE_MICROSECONDS 100000
 #define CALL_TIMEOUT_MS 5000
 #define LAST_LINES 8
+#define FAILURES_ALLOWED 3
 
 typedef bool (*Check)(Install *install, GError **error);
 
+static const char *
+state_of(const json_t *task)
+{
+	return json_text_of(json_object_get(task, "Status"), "State", "not placed yet");
+}
+
 /* The running task of a service, or its newest one; NULL when there is none. */
 static json_t *
-task_of(json_t *tasks, bool *is_running)
+task_of(json_t *tasks)
 {
 	json_t *newest = NULL;
 	size_t i;
 	json_t *task;
-	*is_running = false;
 	json_array_foreach(tasks, i, task)
 	{
-		const char *state = json_text_of(json_object_get(task, "Status"), "State", "");
 		const char *created = json_text_of(task, "CreatedAt", "");
-		if (strcmp(state, "running") == 0) {
-			*is_running = true;
+		if (strcmp(state_of(task), "running") == 0)
 			return task;
-		}
 		if (!newest || strcmp(created, json_text_of(newest, "CreatedAt", "")) > 0)
 			newest = task;
 	}
 	return newest;
+}
+
+/* Tasks of this very spec that have ended by themselves or could not start since we began; `last`
+ * is one of them. */
+static unsigned
+failures_of(const Install *install, json_t *tasks, const char *wanted, json_t **last)
+{
+	unsigned count = 0;
+	size_t i;
+	json_t *task;
+	json_array_foreach(tasks, i, task)
+	{
+		const char *spec = spec_hash(json_at(task, "Spec", "ContainerSpec", NULL));
+		bool has_failed = strcmp(state_of(task), "failed") == 0 ||
+				  strcmp(state_of(task), "rejected") == 0;
+		gint64 created = 0;
+		text_parse_time(json_text_of(task, "CreatedAt", ""), &created, NULL);
+		if (!has_failed || created < install->began || strcmp(spec, wanted) != 0)
+			continue;
+		*last = task;
+		count++;
+	}
+	return count;
+}
+
+/* Why a part does not run, in the engine's words. INTERNAL when waiting longer is no use. */
+static bool
+set_not_running(
+    const Install *install, const char *name, json_t *tasks, const char *wanted, GError **error)
+{
+	json_t *task = task_of(tasks);
+	unsigned failures = failures_of(install, tasks, wanted, &task);
+	json_t *status = json_object_get(task, "Status");
+	const char *reason =
+	    json_text_of(status, "Err", json_text_of(status, "Message", "no reason given"));
+	bool is_hopeless = failures >= FAILURES_ALLOWED;
+	return error_set(error, is_hopeless ? CARRACK_ERROR_INTERNAL : CARRACK_ERROR_UNAVAILABLE,
+	    "%s does not run: %s, %s", name, state_of(task), reason);
 }
 
 static bool
@@ -49,17 +91,11 @@ check_task(Install *install, const char *name, GError **error)
 	if (!service || !tasks)
 		return false;
 
-	bool is_running;
-	json_t *task = task_of(tasks, &is_running);
-	json_t *status = json_object_get(task, "Status");
-	if (!is_running)
-		return error_set(error, CARRACK_ERROR_UNAVAILABLE, "%s is %s: %s", name,
-		    json_text_of(status, "State", "not placed yet"),
-		    json_text_of(
-			status, "Err", json_text_of(status, "Message", "no reason given")));
-
+	json_t *task = task_of(tasks);
 	const char *runs = spec_hash(json_at(task, "Spec", "ContainerSpec", NULL));
 	const char *wanted = spec_hash(json_object_get(service, "Spec"));
+	if (strcmp(state_of(task), "running") != 0)
+		return set_not_running(install, name, tasks, wanted, error);
 	if (strcmp(runs, wanted) != 0)
 		return error_set(
 		    error, CARRACK_ERROR_UNAVAILABLE, "%s still runs as it was before", name);
@@ -138,7 +174,8 @@ wait_for(Install *install, Check check, gint64 deadline, GError **error)
 		if (check(install, &cause))
 			return true;
 
-		bool is_final = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_UNAUTHORIZED);
+		bool is_final = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_UNAUTHORIZED) ||
+				g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_INTERNAL);
 		if (is_final || g_get_monotonic_time() >= deadline) {
 			g_propagate_error(error, g_steal_pointer(&cause));
 			return false;

@@ -21,6 +21,7 @@ typedef struct {
 	GStrv wishes;         /* what environment and flags ask for, as «CARRACK_…=value» */
 	json_t *info;         /* the engine's /info */
 	SwarmSettings *found; /* of the rack that is here, NULL when there is none */
+	gint64 began;         /* microseconds since 1970 */
 	char *advertise;      /* address for a new swarm, NULL: found out */
 	char *image;          /* id */
 	char *layers;         /* hash of what the image has besides our own binaries */
