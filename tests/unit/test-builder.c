@@ -182,6 +182,7 @@ typedef struct {
 	const char *target;
 	const Env *arguments;
 	GCancellable *cancel;
+	bool is_fresh; /* an earlier run's cache would keep the steps silent */
 } Wish;
 
 static BuilderImage *
@@ -196,7 +197,8 @@ make(Fixture *fixture, Wish wish, GError **error)
 	    .path = "",
 	    .dockerfile = "Dockerfile",
 	    .target = wish.target,
-	    .arguments = wish.arguments};
+	    .arguments = wish.arguments,
+	    .without_cache = wish.is_fresh};
 
 	return fixture->builder->ops->build(
 	    fixture->builder, &source, keep_line, fixture, wish.cancel, error);
@@ -240,6 +242,7 @@ test_build(Fixture *fixture, gconstpointer data)
 	env_set(arguments, "GREETING", "a b&c=\"d\" ü", NULL);
 	g_autoptr(BuilderImage) image = make(fixture,
 	    (Wish){.build = "BONE",
+		.is_fresh = true,
 		.dockerfile = BASE "ARG GREETING\nCOPY data /data\nEXPOSE 8080 53/udp 443\n"
 				   "RUN echo \"arg: $GREETING\"; cat /data; printf 'x\\0y'\n",
 		.arguments = arguments},
@@ -309,8 +312,9 @@ test_target(Fixture *fixture, gconstpointer data)
 	g_autofree char *named =
 	    g_strconcat("FROM debian:bookworm-slim AS dev\n", text + strlen(BASE), NULL);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(BuilderImage) image =
-	    make(fixture, (Wish){.build = "BDEV", .dockerfile = named, .target = "dev"}, &error);
+	g_autoptr(BuilderImage) image = make(fixture,
+	    (Wish){.build = "BDEV", .is_fresh = true, .dockerfile = named, .target = "dev"},
+	    &error);
 	g_assert_no_error(error);
 	assert_logged(fixture, "is-dev");
 	g_assert_null(strstr(fixture->log->str, "\nis-prod"));
@@ -348,6 +352,7 @@ test_limits(Fixture *fixture, gconstpointer data)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(BuilderImage) image = make(fixture,
 	    (Wish){.build = "BLIMIT",
+		.is_fresh = true,
 		.dockerfile = BASE
 		"RUN cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max "
 		"2>/dev/null | sed 's/^/memory /'; cat /sys/fs/cgroup/cpu/cpu.shares "
@@ -413,6 +418,7 @@ test_cancel(Fixture *fixture, gconstpointer data)
 	gint64 begin = g_get_monotonic_time();
 	g_assert_null(make(fixture,
 	    (Wish){.build = "BCANCEL",
+		.is_fresh = true,
 		.dockerfile = BASE "RUN echo now-it-runs; sleep 97531\n",
 		.cancel = cancel},
 	    &error));
@@ -432,6 +438,7 @@ test_buildkit(Fixture *fixture, gconstpointer data)
 	g_autoptr(GError) error = NULL;
 	g_autoptr(BuilderImage) image = make(fixture,
 	    (Wish){.build = "BKIT",
+		.is_fresh = true,
 		.dockerfile =
 		    BASE "COPY data /data\n"
 			 "RUN --mount=type=cache,target=/cache \\\n"
