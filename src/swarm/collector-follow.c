@@ -156,14 +156,17 @@ is_closing(const Follower *follower)
 	return g_cancellable_is_cancelled(follower->collector->closing);
 }
 
+/* A death ends the pause: what is there then is to be read before it is cleared away. */
 static void
 pause_for(const Follower *follower, unsigned milliseconds)
 {
 	Collector *collector = follower->collector;
 	gint64 deadline = g_get_monotonic_time() + (gint64)milliseconds * 1000;
 	LOCKED(&collector->lock);
+	bool was_dead = follower->has_died;
 
-	while (!is_closing(follower) && collector_wait(collector, deadline))
+	while (!is_closing(follower) && follower->has_died == was_dead &&
+	       collector_wait(collector, deadline))
 		;
 }
 
@@ -180,19 +183,20 @@ read_round(Follower *follower, GError **error)
 	return read_output(follower, is_running, error) && !is_running;
 }
 
-/* Reads until the container has ended and its last line is stored. False when it is gone. */
+/* Reads until the container has ended and its last line is stored, or it is gone. False when it was
+ * gone before anything could be read. */
 static bool
 read_to_the_end(Follower *follower)
 {
 	unsigned pause = 0;
 
-	while (!is_closing(follower)) {
+	for (unsigned round = 0; !is_closing(follower); round++) {
 		gint64 began = g_get_monotonic_time();
 		g_autoptr(GError) error = NULL;
 		if (read_round(follower, &error))
 			return true;
 		if (g_error_matches(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND))
-			return false;
+			return round > 0;
 
 		/* The round after a death must come at once. */
 		bool was_long = g_get_monotonic_time() - began > PAUSE_MOST_MS * 1000;
@@ -269,7 +273,7 @@ collector_follow(gpointer data)
 
 	if (!read_to_the_end(follower)) {
 		LOCKED(&follower->collector->lock);
-		/* A container that has gone was taken away: no news. */
+		/* Its app has been taken away: nobody is to be told. */
 		follower->is_told = true;
 	}
 

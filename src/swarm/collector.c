@@ -168,8 +168,11 @@ note_event(Collector *collector, const EngineEvent *event)
 		return NULL;
 	}
 
+	/* One that was found dead is told of too when its death is news. */
+	follower->is_told &= !follower->was_ended;
 	follower->has_died = true;
 	follower->exit_code = event->exit_code;
+	pthread_cond_broadcast(&collector->changed);
 	return follower->is_done && follower_claim_telling(follower) ? follower : NULL;
 }
 
@@ -206,6 +209,15 @@ is_known(Collector *collector, const char *container)
 	LOCKED(&collector->lock);
 
 	return g_hash_table_contains(collector->followers, container);
+}
+
+bool
+collector_knows_dead(Collector *collector, const char *container)
+{
+	LOCKED(&collector->lock);
+	const Follower *follower = g_hash_table_lookup(collector->followers, container);
+
+	return follower && follower->has_died;
 }
 
 bool

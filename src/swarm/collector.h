@@ -30,6 +30,10 @@ collector_follow_all(Collector *collector, GError **error);
 void
 collector_event(Collector *collector, const EngineEvent *event);
 
+/* True for a container whose death an event has told of; the tasks tell of it a little later. */
+bool
+collector_knows_dead(Collector *collector, const char *container);
+
 /* Waits until all that a dead container has written is stored. False when it took longer. */
 bool
 collector_settle(Collector *collector, const char *container, unsigned timeout_ms);

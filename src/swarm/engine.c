@@ -159,8 +159,9 @@ settle(SwarmEngine *engine, const char *deployment)
 	for (guint i = 0; processes && i < processes->len; i++) {
 		const Process *process = processes->pdata[i];
 		gint64 left = (deadline - g_get_monotonic_time()) / 1000;
-		bool has_ended =
-		    process->state == PROCESS_FAILED || process->state == PROCESS_COMPLETE;
+		bool has_ended = process->state == PROCESS_FAILED ||
+				 process->state == PROCESS_COMPLETE ||
+				 collector_knows_dead(engine->collector, process->container);
 		if (has_ended && *process->container && left > 0)
 			collector_settle(engine->collector, process->container, (unsigned)left);
 	}

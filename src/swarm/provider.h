@@ -36,8 +36,8 @@ objects_files_new(const char *folder, GError **error);
 Logs *
 logs_sqlite_new(const char *folder, unsigned days, gint64 bytes, GError **error);
 
-/* Also collects the output of every process into `logs` (collector.c). `docker` is shared and
- * outlives the engine. */
+/* From watch() on also collects the output of every process into `logs` (collector.c). `docker` is
+ * shared and outlives the engine. */
 Engine *
 engine_swarm_new(Docker *docker, Logs *logs, const SwarmOptions *options, GError **error);
 

@@ -5,7 +5,9 @@
 #include "engine-fixture.h"
 
 #include "base/limits.h"
+#include "base/lock.h"
 
+#include <gio/gunixsocketaddress.h>
 #include <string.h>
 
 static char *
@@ -223,6 +225,158 @@ test_failing_store(Fixture *fixture, gconstpointer data)
 	fixture_restart_engine(fixture);
 }
 
+/* The engine's socket through one that can be cut. */
+typedef struct {
+	GSocketService *service;
+	pthread_mutex_t lock;
+	GCancellable *cut;
+	char *path;
+} Relay;
+
+static bool
+pump(GSocket *from, GSocket *to)
+{
+	char bytes[65536];
+	gssize length = g_socket_receive(from, bytes, sizeof(bytes), NULL, NULL);
+	if (length <= 0)
+		return false;
+
+	for (gssize sent = 0; sent < length;) {
+		gssize count = g_socket_send(to, bytes + sent, length - sent, NULL, NULL);
+		if (count < 0)
+			return false;
+		sent += count;
+	}
+	return true;
+}
+
+static void
+pump_both(GSocket *one, GSocket *other, GCancellable *cut)
+{
+	GPollFD waits[3] = {{.fd = g_socket_get_fd(one), .events = G_IO_IN},
+	    {.fd = g_socket_get_fd(other), .events = G_IO_IN}};
+	g_cancellable_make_pollfd(cut, &waits[2]);
+	bool goes_on = true;
+
+	while (goes_on && g_poll(waits, 3, -1) > 0 && !waits[2].revents) {
+		if (waits[0].revents)
+			goes_on = pump(one, other);
+		if (goes_on && waits[1].revents)
+			goes_on = pump(other, one);
+	}
+	g_cancellable_release_fd(cut);
+}
+
+static gboolean
+relay_run(GThreadedSocketService *service, GSocketConnection *client, GObject *source, Relay *relay)
+{
+	g_autoptr(GSocketClient) connector = g_socket_client_new();
+	g_autoptr(GSocketAddress) address = g_unix_socket_address_new("/var/run/docker.sock");
+	g_autoptr(GSocketConnection) engine =
+	    g_socket_client_connect(connector, G_SOCKET_CONNECTABLE(address), NULL, NULL);
+	pthread_mutex_lock(&relay->lock);
+	g_autoptr(GCancellable) cut = g_object_ref(relay->cut);
+	pthread_mutex_unlock(&relay->lock);
+
+	pump_both(
+	    g_socket_connection_get_socket(client), g_socket_connection_get_socket(engine), cut);
+	return TRUE;
+}
+
+static void *
+relay_loop(gpointer data)
+{
+	g_main_loop_run(data);
+	return NULL;
+}
+
+static void
+relay_open(Relay *relay, const Fixture *fixture)
+{
+	g_autoptr(GError) error = NULL;
+	relay->path = g_build_filename(fixture->folder, "relay.sock", NULL);
+	relay->service = g_threaded_socket_service_new(100);
+	relay->cut = g_cancellable_new();
+	pthread_mutex_init(&relay->lock, NULL);
+	g_autoptr(GSocketAddress) address = g_unix_socket_address_new(relay->path);
+	g_socket_listener_add_address(G_SOCKET_LISTENER(relay->service), address,
+	    G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL, &error);
+	g_assert_no_error(error);
+	g_signal_connect(relay->service, "run", G_CALLBACK(relay_run), relay);
+}
+
+/* Every connection breaks; new ones are good. */
+static void
+relay_cut(Relay *relay)
+{
+	LOCKED(&relay->lock);
+	g_cancellable_cancel(relay->cut);
+	g_object_unref(relay->cut);
+	relay->cut = g_cancellable_new();
+}
+
+static void
+relay_close(Relay *relay)
+{
+	g_socket_service_stop(relay->service);
+	relay_cut(relay);
+	g_object_unref(relay->service);
+	g_object_unref(relay->cut);
+	g_free(relay->path);
+}
+
+static unsigned
+count_events(Fixture *fixture, const char *prefix)
+{
+	unsigned count = 0;
+	LOCKED(&fixture->lock);
+
+	for (guint i = 0; i < fixture->events->len; i++)
+		count += g_str_has_prefix(fixture->events->pdata[i], prefix);
+	return count;
+}
+
+static void
+test_cuts(Fixture *fixture, gconstpointer data)
+{
+	Relay relay = {0};
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
+	relay_open(&relay, fixture);
+	GThread *thread = g_thread_new("relay", relay_loop, loop);
+	Docker *direct = fixture->docker;
+	fixture->docker = docker_new(relay.path, &error);
+	g_assert_no_error(error);
+	fixture_restart_engine(fixture);
+	g_autofree char *deployment = start(fixture,
+	    "$| = 1; for (1 .. 20000) { print qq(line $_\\n); select undef, undef, undef, 0.02"
+	    " if $_ % 100 == 0 } exit 4");
+
+	for (unsigned i = 1; i <= 6; i++) {
+		g_autoptr(GPtrArray) lines = fixture_wait_lines(fixture, "service", i * 2500);
+		relay_cut(&relay);
+	}
+	g_autofree char *die = g_strdup_printf("die %s web ", fixture->app);
+	g_autofree char *died = fixture_wait_event(fixture, die);
+	g_assert_true(g_str_has_suffix(died, " 4"));
+	g_assert_cmpuint(count_events(fixture, "reconnected"), >=, 4);
+
+	g_assert_true(fixture->engine->ops->remove(fixture->engine, deployment, &error));
+	g_autoptr(GPtrArray) lines = fixture_lines(fixture, "service");
+	for (guint i = 0; i < 20000; i++) {
+		g_autofree char *text = g_strdup_printf("line %u", i + 1);
+		assert_line(lines, i, text, strlen(text));
+	}
+
+	Docker *relayed = fixture->docker;
+	fixture->docker = direct;
+	fixture_restart_engine(fixture);
+	docker_free(relayed);
+	g_main_loop_quit(loop);
+	g_thread_join(thread);
+	relay_close(&relay);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -236,6 +390,7 @@ main(int argc, char **argv)
 	    {"/collector/the-two-streams-are-in-order", "order", test_streams_are_ordered},
 	    {"/collector/a-restart-neither-loses-nor-doubles", "restart", test_restarts},
 	    {"/collector/what-died-while-it-was-down-is-read", "dead", test_dead_meanwhile},
+	    {"/collector/a-cut-connection-neither-loses-nor-doubles", "cut", test_cuts},
 	    {"/collector/rotation-neither-loses-nor-doubles", "rotation", test_rotation},
 	    {"/collector/a-removed-deployment-keeps-its-last-lines", "removed",
 		test_remove_at_once},
