@@ -305,20 +305,21 @@ remove_unused(Docker *docker, const char *image, const char *secret)
 	    docker_call(docker, "GET", NULL, NULL, "/secrets%s", FILTER_PASSWORD);
 	size_t i;
 	json_t *thing;
-	/* The engine refuses for what is in use (the router may run on an older image): as meant.
-	 */
+	/* By force, because ended tasks hold on to their image; the engine still refuses for one
+	 * that a container runs on, as the router may: as meant. */
 	json_array_foreach(images, i, thing)
 	{
 		const char *id = json_text_of(thing, "Id", "");
-		json_auto_t *gone = strcmp(id, image) == 0 ? NULL
-							   : docker_call(docker, "DELETE", NULL,
-								 NULL, "/images/%s", id);
+		bool is_kept = strcmp(id, image) == 0;
+		json_auto_t *gone =
+		    is_kept ? NULL
+			    : docker_call(docker, "DELETE", NULL, NULL, "/images/%s?force=1", id);
 	}
 	json_array_foreach(secrets, i, thing)
 	{
 		const char *id = json_text_of(thing, "ID", "");
-		json_auto_t *gone = strcmp(id, secret) == 0 ? NULL
-							    : docker_call(docker, "DELETE", NULL,
-								  NULL, "/secrets/%s", id);
+		bool is_kept = strcmp(id, secret) == 0;
+		json_auto_t *gone =
+		    is_kept ? NULL : docker_call(docker, "DELETE", NULL, NULL, "/secrets/%s", id);
 	}
 }
