@@ -5,8 +5,10 @@
 #include "swarm/provider.h"
 
 #include <glib/gstdio.h>
+#include <sched.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -336,6 +338,50 @@ test_half_made(Fixture *fixture, gconstpointer data)
 	g_assert_false(g_file_test(draft, G_FILE_TEST_EXISTS));
 }
 
+/* Exit status: 0 good, 77 when this machine does not let us mount, else a failure. */
+static int
+fill_small_disk(const char *folder)
+{
+	if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("small", folder, "tmpfs", 0, "size=1m"))
+		return 77;
+
+	g_autofree char *path = g_build_filename(folder, "full.db", NULL);
+	g_autofree char *text = g_strnfill(100 * 1000, 'x');
+	g_autoptr(GError) error = NULL;
+	json_auto_t *large = json_pack("{s:s}", "text", text);
+	Store *store = store_sqlite_new(path, NULL);
+	int written = 0;
+	while (
+	    written < 100 && store->ops->put(store, "k", "", "id", large, STORE_ANY, NULL, &error))
+		written++;
+	if (!error)
+		return 1;
+	g_printerr("%s\n", error->message);
+	g_autoptr(StoreDocument) kept = store->ops->get(store, "k", "", "id", NULL);
+	bool ok = error->code == CARRACK_ERROR_UNAVAILABLE && strstr(error->message, "is full (") &&
+		  kept && kept->version == written;
+	store->ops->free(store);
+	return ok ? 0 : 1;
+}
+
+static void
+test_full(Fixture *fixture, gconstpointer data)
+{
+	pid_t child = fork();
+	if (child == 0)
+		_exit(fill_small_disk(fixture->folder));
+
+	int status = -1;
+	g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		g_test_skip("mount is not allowed here");
+		return;
+	}
+	g_assert_cmpint(status, ==, 0);
+}
+
 static void
 test_ten_thousand(Fixture *fixture, gconstpointer data)
 {
@@ -432,6 +478,7 @@ main(int argc, char **argv)
 	    {"/store/a-foreign-database-is-refused", test_foreign},
 	    {"/store/a-journal-without-its-file-is-refused", test_orphan},
 	    {"/store/a-half-made-file-is-made-anew", test_half_made},
+	    {"/store/a-full-disk-is-said-and-loses-nothing", test_full},
 	    {"/store/ten-thousand-releases-list-fast", test_ten_thousand},
 	    {"/store/one-of-many-writers-wins-each-version", test_threads},
 	};
