@@ -66,6 +66,16 @@ tell(SocketSink *own, const GError *error)
 	websocket_send(own->socket, text, strlen(text), own->request->cancel, NULL);
 }
 
+static bool
+run_socket(SocketSink *own, const Route *route, const GError *refusal, GError **error)
+{
+	if (refusal) {
+		g_propagate_error(error, g_error_copy(refusal));
+		return false;
+	}
+	return route->stream(own->request, &own->sink, error);
+}
+
 void
 stream_websocket(int fd, Request *request, const Route *route, const GError *refusal)
 {
@@ -73,17 +83,17 @@ stream_websocket(int fd, Request *request, const Route *route, const GError *ref
 	SocketSink own = {.sink = {.write = socket_write, .is_gone = socket_is_gone},
 	    .socket = socket,
 	    .request = request};
-	GThread *listener = g_thread_new("websocket", listen_for_end, &own);
 	g_autoptr(GError) error = NULL;
-	if (refusal)
-		tell(&own, refusal);
-	else if (!route->stream(request, &own.sink, &error) && error)
+	GThread *listener = g_thread_try_new("websocket", listen_for_end, &own, &error);
+	bool good = listener && run_socket(&own, route, refusal, &error);
+	if (!good && error)
 		tell(&own, error);
 	websocket_send_end(socket, request->cancel, NULL);
 
 	/* Clients wait for the connection's end, and never close it themselves. */
 	shutdown(fd, SHUT_RDWR);
-	g_thread_join(listener);
+	if (listener)
+		g_thread_join(listener);
 }
 
 struct LineStream {
@@ -177,13 +187,15 @@ line_stream_new(Request *request, const Route *route, int peer, GError **error)
 	stream->in = pair[1];
 	pthread_mutex_init(&stream->lock, NULL);
 	pthread_cond_init(&stream->settled, NULL);
-	stream->thread = g_thread_new("stream", run, stream);
-	wait_settled(stream);
+	stream->thread = g_thread_try_new("stream", run, stream, &stream->error);
+	if (stream->thread)
+		wait_settled(stream);
 	if (stream->has_begun)
 		return stream;
 
 	/* It failed before it began, so its thread is over but for its return. */
-	g_clear_pointer(&stream->thread, g_thread_join);
+	if (stream->thread)
+		g_thread_join(g_steal_pointer(&stream->thread));
 	if (!stream->error)
 		error_set(error, CARRACK_ERROR_INTERNAL, "the stream ended before it began");
 	else

@@ -6,6 +6,7 @@
 
 #include <gio/gunixsocketaddress.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static TestApi *
 with_app(void)
@@ -169,6 +170,30 @@ test_gone(void)
 	}
 }
 
+#define STREAMS 384
+
+/* Streams do not take the room that ordinary requests need. */
+static void
+test_many(void)
+{
+	struct rlimit files;
+	g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &files), ==, 0);
+	files.rlim_cur = MIN(4096, files.rlim_max);
+	g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &files), ==, 0);
+	g_autoptr(TestApi) test = with_app();
+	test_log(test, "shop", "p1", g_get_real_time(), "seen");
+	g_autoptr(GPtrArray) sockets =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)websocket_free);
+	for (unsigned i = 0; i < STREAMS; i++) {
+		g_ptr_array_add(sockets, test_socket(test, "/apps/shop/logs", NULL));
+		g_autofree char *frame = test_read_frame(g_ptr_array_index(sockets, i));
+		g_assert_cmpstr(frame, ==, "seen\n");
+	}
+	expect_lines(
+	    test, "/apps/shop/logs", NULL, "ERROR: too many streams are open: 384 of 384\n");
+	test_expect(test, "GET", "/auth?", NULL, 200, "ok\n");
+}
+
 static char *
 read_lines(TestApi *test, const char *path)
 {
@@ -245,6 +270,7 @@ main(int argc, char **argv)
 	g_test_add_func("/api-logs/followers-end-with-their-app", test_deleted_app);
 	g_test_add_func("/api-logs/streams-end-with-the-api", test_stop);
 	g_test_add_func("/api-logs/vanished-peers-free-their-stream", test_gone);
+	g_test_add_func("/api-logs/streams-leave-room-for-requests", test_many);
 	g_test_add_func("/api-logs/programs-get-json-lines", test_json_lines);
 	g_test_add_func("/api-logs/json-lines-follow", test_json_follow);
 	return g_test_run();

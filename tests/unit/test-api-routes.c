@@ -119,6 +119,23 @@ test_table(void)
 }
 
 static void
+test_documented(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *page = NULL;
+	g_file_get_contents(API_PAGE, &page, NULL, &error);
+	g_assert_no_error(error);
+	gsize count;
+	const Route *routes = routes_all(&count);
+	for (gsize i = 0; i < count; i++) {
+		g_autofree char *text =
+		    g_strdup_printf("`%s %s`", routes[i].method, routes[i].pattern);
+		g_test_message("%s", text);
+		g_assert_nonnull(strstr(page, text));
+	}
+}
+
+static void
 test_check(void)
 {
 	g_autoptr(TestApi) test = test_api_new();
@@ -251,6 +268,7 @@ main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/api-routes/every-route-refuses-strangers", test_default_deny);
 	g_test_add_func("/api-routes/every-row-is-reached", test_table);
+	g_test_add_func("/api-routes/every-route-is-documented", test_documented);
 	g_test_add_func("/api-routes/check-needs-no-password", test_check);
 	g_test_add_func("/api-routes/unknown-is-404-with-nothing", test_unknown);
 	g_test_add_func("/api-routes/errors-are-text-or-json", test_errors);
