@@ -166,7 +166,7 @@ read_ignore(Source *source, GError **error)
 
 	bool has_mark = g_str_has_prefix(text, BYTE_ORDER_MARK);
 	g_autofree char *all =
-	    g_strconcat(".git\n", text + (has_mark ? strlen(BYTE_ORDER_MARK) : 0), NULL);
+	    g_strconcat("**/.git\n", text + (has_mark ? strlen(BYTE_ORDER_MARK) : 0), NULL);
 	source->ignore = ignore_parse(all, strlen(all), IGNORE_FILE, error);
 	return source->ignore != NULL;
 }
