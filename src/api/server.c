@@ -30,7 +30,7 @@
 #define LIMIT_STREAMS (LIMIT_CONNECTIONS * 3 / 4)
 /* Of a body that is refused anyway: so much is read and dropped, since clients read the answer only
  * after they have sent all. */
-#define LIMIT_DISCARDED (16 * LIMIT_BODY_BYTES)
+#define LIMIT_DISCARDED (256LL * LIMIT_BODY_BYTES)
 
 struct Api {
 	Rack *rack;

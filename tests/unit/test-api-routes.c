@@ -226,6 +226,9 @@ test_limits(void)
 	post_large(test, LIMIT_BODY_BYTES + 1, LIMIT_BODY_BYTES + 1, 413,
 	    "a request's body may have 1048576 bytes, this one has 1048577\n");
 	post_large(test, LIMIT_BODY_BYTES + 1, 0, 413, "a request's body may have 1048576 bytes\n");
+	/* A chunked one is read to its end, or the client would never see why. */
+	post_large(
+	    test, 32 * LIMIT_BODY_BYTES, 0, 413, "a request's body may have 1048576 bytes\n");
 	test_expect(test, "GET", "/auth", NULL, 200, "ok\n");
 }
 
