@@ -97,7 +97,7 @@ static void
 write_lookup(GString *text, const SwarmOptions *options)
 {
 	const char *authority = "url,field(3,/),field(1,?),field(-1,@)";
-	const char *is_absolute = "{ url_beg http:// https:// }";
+	const char *is_absolute = "{ url_beg -i http:// https:// }";
 
 	g_string_append_printf(text,
 	    "\thttp-request set-header Host %%[%s] if %s { req.ver 1.0 1.1 }\n"

@@ -138,6 +138,7 @@ strict_requests(Fixture *fixture, gconstpointer data)
 		unsigned status;
 	} cases[] = {
 	    {"GET http://shop.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n", 200},
+	    {"GET HTTP://shop.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n", 200},
 	    {"GET / HTTP/1.0\r\nHost: shop.test\r\n\r\n", 200},
 	    {"GET / HTTP/1.1\r\nHost: shop.test\r\nHost: other.test\r\n\r\n", 400},
 	    {"GET / HTTP/1.1\r\nHost: shop.test\r\nX A: b\r\n\r\n", 400},
@@ -523,6 +524,98 @@ bad_wishes(Fixture *fixture, gconstpointer data)
 	}
 }
 
+/* The cookie follows the process into another slot; a draining one loses its clients at once. */
+static void
+sticky(Fixture *fixture, gconstpointer data)
+{
+	static const char *const hosts[] = {"shop.test", NULL};
+	g_autoptr(GError) error = NULL;
+	RouterBackend wish = {.app = "shop", .service = "web", .hosts = hosts, .is_sticky = true};
+	ROUTER(fixture)->ensure(fixture->router, &wish, &error);
+	g_assert_no_error(error);
+	unsigned port = fixture_serve(fixture, "p-one");
+	add_server(fixture, "shop", "filler", fixture_free_port());
+	add_server(fixture, "shop", "one", port);
+	retire(fixture, "shop", "filler");
+	g_autofree char *first = client_get(fixture, "shop.test", "/");
+	const char *cookie = strstr(first, "set-cookie: carrack=");
+	g_assert_nonnull(cookie);
+	g_autofree char *head =
+	    g_strdup_printf("GET / HTTP/1.1\r\nHost: shop.test\r\nCookie: carrack=%.16s\r\n\r\n",
+		cookie + strlen("set-cookie: carrack="));
+
+	add_server(fixture, "shop", "two", fixture_serve(fixture, "p-two"));
+	int fd = client_connect(fixture);
+	for (unsigned i = 0; i < 6; i++) {
+		g_autofree char *answer = client_send(fd, head);
+		g_assert_nonnull(strstr(answer, "p-one"));
+	}
+	ROUTER(fixture)->drain(fixture->router, "shop", "web", "one", &error);
+	g_assert_no_error(error);
+	g_autofree char *moved = client_send(fd, head);
+	g_assert_nonnull(strstr(moved, "p-two"));
+	ROUTER(fixture)->remove(fixture->router, "shop", "web", "one", &error);
+	add_server(fixture, "shop", "one", port);
+	g_autofree char *back = client_send(fd, head);
+	g_assert_nonnull(strstr(back, "p-one"));
+	close(fd);
+}
+
+static void
+tls(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	const char *const headers[] = {"Host: shop.test", NULL};
+	g_autofree char *url = g_strdup_printf("https://127.0.0.1:%u", fixture->options.https_port);
+	HttpOptions options = {.base_url = url, .insecure = true};
+	g_autoptr(HttpClient) client = http_client_new(&options);
+	HttpRequest request = {.path = "/headers", .headers = headers, .timeout_ms = 5000};
+	ensure_app(fixture, "shop", "shop.test");
+	add_server(fixture, "shop", "p1", fixture_serve(fixture, "shop-one"));
+
+	g_autoptr(HttpAnswer) answer = http_call(client, &request, NULL, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(answer->status, ==, 200);
+	g_assert_nonnull(strstr(answer->body, "x-forwarded-proto: https\r\n"));
+}
+
+/* HAProxy's own end is lost, not the one that serves: the former worker goes on, and the next good
+ * reload works. */
+static void
+failed_reload(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *config =
+	    g_build_filename(fixture->options.router_folder, "haproxy.cfg", NULL);
+	g_autofree char *master = g_build_filename(fixture->folder, "haproxy-master.sock", NULL);
+	g_autofree char *socket = g_build_filename(fixture->folder, "haproxy.sock", NULL);
+	ensure_app(fixture, "a", "a.test");
+	add_server(fixture, "a", "p1", fixture_serve(fixture, "app-a"));
+
+	g_assert_true(g_file_set_contents(config, "nonsense\n", -1, NULL));
+	g_assert_false(haproxy_reload(master, socket, &error));
+	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_UPSTREAM);
+	assert_answer(fixture, "a.test", 200, "app-a");
+	ensure_app(fixture, "b", "b.test");
+	assert_answer(fixture, "a.test", 200, "app-a");
+	assert_answer(fixture, "b.test", 503, "");
+}
+
+static void
+address_of_another_family(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GError) bad = NULL;
+	ensure_app(fixture, "a", "a.test");
+
+	ROUTER(fixture)->add(fixture->router, "a", "web", "six", "::1", 4000, &error);
+	g_assert_no_error(error);
+	ensure_app(fixture, "b", "b.test");
+	g_assert_false(
+	    ROUTER(fixture)->add(fixture->router, "a", "web", "bad", "host.test; x", 80, &bad));
+	g_assert_error(bad, CARRACK_ERROR, CARRACK_ERROR_INVALID);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -548,6 +641,10 @@ main(int argc, char **argv)
 	    {"/router/forgotten-backend-answers-404", forgets},
 	    {"/router/refused-configuration-changes-nothing", refused},
 	    {"/router/api-that-is-away-is-named", api_away},
+	    {"/router/cookie-follows-the-process", sticky},
+	    {"/router/tls-is-told-to-the-app", tls},
+	    {"/router/reload-that-fails-leaves-the-former-worker", failed_reload},
+	    {"/router/addresses-are-of-both-families", address_of_another_family},
 	    {"/router/what-is-no-host-name-is-refused", bad_wishes},
 	};
 	if (argc > 1 && g_str_equal(argv[1], "--serve"))
