@@ -421,26 +421,32 @@ service_decode_environment(
 /* Domains */
 
 static void
+add_domain(Decoder *decoder, const YamlNode *node, const char *name, GPtrArray *domains)
+{
+	g_autoptr(GError) local = NULL;
+	g_autofree char *domain = domain_clean(name, &local);
+	if (domain == NULL)
+		yaml_problem(decoder->problems, node, "domain «%s»: %s", name, local->message);
+	else if (!g_ptr_array_find_with_equal_func(domains, domain, g_str_equal, NULL))
+		g_ptr_array_add(domains, g_steal_pointer(&domain));
+}
+
+/* `${HOST}` without HOST is no domain rather than a bad one, and so is a comma too many. */
+static void
 decode_domain_text(Decoder *decoder, const YamlNode *node, GPtrArray *domains)
 {
 	const char *text = decode_scalar(decoder, node, "a host name");
 	if (text == NULL)
 		return;
 
-	g_auto(GStrv) names = g_strsplit(*text != '\0' ? text : " ", ",", -1);
-	for (char **name = names; *name != NULL; name++) {
-		g_strstrip(*name);
-		/* `${HOST}` without HOST is no domain rather than a bad one. */
-		if (**name == '\0' && yaml_is_filled(node))
-			continue;
+	bool has_name = strspn(text, ", \t\r\n") < strlen(text);
+	if (!has_name && !yaml_is_filled(node))
+		add_domain(decoder, node, "", domains);
 
-		g_autoptr(GError) local = NULL;
-		g_autofree char *domain = domain_clean(*name, &local);
-		if (domain == NULL)
-			yaml_problem(
-			    decoder->problems, node, "domain «%s»: %s", *name, local->message);
-		else if (!g_ptr_array_find_with_equal_func(domains, domain, g_str_equal, NULL))
-			g_ptr_array_add(domains, g_steal_pointer(&domain));
+	g_auto(GStrv) names = g_strsplit(text, ",", -1);
+	for (char **name = names; *name != NULL; name++) {
+		if (*g_strstrip(*name) != '\0')
+			add_domain(decoder, node, *name, domains);
 	}
 }
 
