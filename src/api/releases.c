@@ -39,6 +39,28 @@ releases_list(Request *request, GError **error)
 	return list;
 }
 
+/* The wire's lines cannot hold a newline: a value that comes back as it was shown is the one that
+ * was there. */
+static bool
+env_of_lines(const Request *request, const char *text, Env **env, GError **error)
+{
+	g_autoptr(Env) parsed = env_parse_wire(text, error);
+	if (!parsed)
+		return false;
+
+	g_autoptr(GError) failure = NULL;
+	g_autoptr(Release) latest = release_latest(
+	    request_provider(request)->store, request_variable(request, "app"), &failure);
+	if (failure) {
+		g_propagate_error(error, g_steal_pointer(&failure));
+		return false;
+	}
+	if (latest)
+		env_restore_newlines(parsed, latest->env);
+	*env = g_steal_pointer(&parsed);
+	return true;
+}
+
 /* The environment asked for, as lines or as an object (whose values may hold newlines). NULL in
  * `env` when neither is there. */
 static bool
@@ -51,15 +73,14 @@ env_of(const Request *request, Env **env, GError **error)
 		return error_set(
 		    error, CARRACK_ERROR_INVALID, "env and environment exclude one another");
 	if (text)
-		return (*env = env_parse_wire(text, error)) != NULL;
+		return env_of_lines(request, text, env, error);
 	if (!object)
 		return true;
 
 	json_auto_t *value = json_parse(object, strlen(object), "environment", error);
 	if (!value) {
-		if (error && *error)
-			(*error)->code = CARRACK_ERROR_INVALID;
-		return false;
+		g_clear_error(error);
+		return error_set(error, CARRACK_ERROR_INVALID, "environment: not a JSON object");
 	}
 	return (*env = env_from_json(value, error)) != NULL;
 }

@@ -245,12 +245,20 @@ build_json(const Build *build)
 {
 	g_autofree char *started = text_time(build->started ? build->started : build->created);
 	g_autofree char *ended = text_time(build->ended);
-	json_t *value =
-	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id",
-		build->id, "app", build->app, "description", build->description, "entrypoint",
-		build->entrypoint, "git-sha", build->git_sha, "logs", build->logs, "manifest",
-		build->manifest, "process", "", "release", build->release, "reason", build->reason,
-		"status", build->status, "started", started, "ended", ended);
+	json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "id", build->id, "app",
+	    build->app, "process", "", "status", build->status, "started", started, "ended", ended);
+	const char *const texts[][2] = {
+	    {"description", build->description},
+	    {"entrypoint", build->entrypoint},
+	    {"git-sha", build->git_sha},
+	    {"logs", build->logs},
+	    {"manifest", build->manifest},
+	    {"release", build->release},
+	    {"reason", build->reason},
+	};
+	for (gsize k = 0; k < G_N_ELEMENTS(texts); k++)
+		json_object_set_new(
+		    value, texts[k][0], json_text_value(texts[k][1] ? texts[k][1] : ""));
 	json_object_set_new(value, "repository", json_string(""));
 	json_object_set(value, "images", build->images);
 	return value;
@@ -359,11 +367,16 @@ release_json(const Release *release)
 {
 	g_autofree char *created = text_time(release->created);
 	g_autofree char *env = release->env ? env_text(release->env) : g_strdup("");
-	json_t *value = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:s}", "id",
-	    release->id, "app", release->app, "build", release->build, "env", json_text_value(env),
-	    "manifest", json_text_value(release->manifest ? release->manifest : ""), "description",
-	    release->description, "created", created, "state", release->state, "cause",
-	    release->cause);
+	json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", release->id, "app",
+	    release->app, "build", release->build, "created", created, "state", release->state);
+	const char *const texts[][2] = {
+	    {"env", env},
+	    {"manifest", release->manifest ? release->manifest : ""},
+	    {"description", release->description},
+	    {"cause", release->cause},
+	};
+	for (gsize k = 0; k < G_N_ELEMENTS(texts); k++)
+		json_object_set_new(value, texts[k][0], json_text_value(texts[k][1]));
 	if (release->env)
 		json_object_set_new(value, "environment", env_json(release->env));
 	if (release->proof)

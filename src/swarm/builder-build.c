@@ -96,8 +96,9 @@ build_path(const BuilderSource *source, const char *name, const char *limits, bo
 	add_parameter(path, "dockerfile", source->dockerfile);
 	add_json(
 	    path, "buildargs", source->arguments ? env_json(source->arguments) : json_object());
-	add_json(path, "labels",
-	    json_pack("{s:s, s:s}", "carrack.app", source->app, "carrack.build", source->build));
+	/* Nothing of the build itself: the same source gives the same image, and a deploy without
+	 * changes no new one. */
+	add_json(path, "labels", json_pack("{s:s}", "carrack.app", source->app));
 	return g_string_free(g_steal_pointer(&path), FALSE);
 }
 
