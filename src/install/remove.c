@@ -19,18 +19,18 @@
 /* One kind of thing: how it is listed, what names an element, how it is deleted. */
 typedef struct {
 	const char *kind;
-	const char *list;   /* path, open for a filter */
+	const char *list;
 	const char *inside; /* member of the answer that holds the list, or NULL */
 	const char *name;   /* member of an element, or of its Spec */
 	const char *remove;
 } Kind;
 
 static const Kind kinds[] = {
-    {"services", "/services?", NULL, "Name", "/services/%s"},
-    {"containers", "/containers/json?all=1&", NULL, "Names", "/containers/%s?force=1&v=1"},
-    {"networks", "/networks?", NULL, "Name", "/networks/%s"},
-    {"secrets", "/secrets?", NULL, "Name", "/secrets/%s"},
-    {"volumes", "/volumes?", "Volumes", "Name", "/volumes/%s"},
+    {"services", "/services", NULL, "Name", "/services/%s"},
+    {"containers", "/containers/json?all=1", NULL, "Names", "/containers/%s?force=1&v=1"},
+    {"networks", "/networks", NULL, "Name", "/networks/%s"},
+    {"secrets", "/secrets", NULL, "Name", "/secrets/%s"},
+    {"volumes", "/volumes", "Volumes", "Name", "/volumes/%s"},
 };
 
 static const char *
@@ -45,10 +45,26 @@ name_of(const json_t *thing, const Kind *kind)
 	return *text == '/' ? text + 1 : text;
 }
 
-static bool
-is_task(const json_t *thing)
+static const char *
+label_of(const json_t *thing, const char *label)
 {
-	return json_at(thing, "Labels", "com.docker.swarm.task.id", NULL) != NULL;
+	json_t *labels = json_object_get(thing, "Labels");
+	if (!labels)
+		labels = json_object_get(json_object_get(thing, "Spec"), "Labels");
+	return json_text_of(labels, label, "");
+}
+
+/* By its label; the volumes of the parts by name as well, since the engine makes one without labels
+ * for a task when it is missing. */
+static bool
+is_ours(const Install *install, const Kind *kind, const json_t *thing)
+{
+	static const char *const volumes[] = {
+	    "carrack-data", "carrack-registry", "carrack-router", NULL};
+	if (strcmp(label_of(thing, LABEL_RACK), install->settings->rack) == 0)
+		return true;
+
+	return strcmp(kind->kind, "volumes") == 0 && g_strv_contains(volumes, name_of(thing, kind));
 }
 
 /* Names of all things of a kind; tasks' containers only with `tasks`. A node outside a swarm has no
@@ -56,25 +72,22 @@ is_task(const json_t *thing)
 static json_t *
 names_of(const Install *install, const Kind *kind, bool tasks, GError **error)
 {
-	g_autofree char *filter =
-	    g_strdup_printf("{\"label\":[\"" LABEL_RACK "=%s\"]}", install->settings->rack);
-	g_autofree char *escaped = http_escape(filter);
 	g_autoptr(GError) cause = NULL;
-	json_t *names = json_array();
-	json_auto_t *answer =
-	    docker_call(install->docker, "GET", NULL, &cause, "%sfilters=%s", kind->list, escaped);
+	json_auto_t *answer = docker_call(install->docker, "GET", NULL, &cause, "%s", kind->list);
 	json_t *list = kind->inside ? json_object_get(answer, kind->inside) : answer;
-	size_t i;
-	json_t *thing;
 	bool has_no_swarm = cause && strstr(cause->message, "swarm manager");
 	if (cause && !has_no_swarm) {
-		json_decref(names);
 		g_propagate_error(error, g_steal_pointer(&cause));
 		return NULL;
 	}
+
+	json_t *names = json_array();
+	size_t i;
+	json_t *thing;
 	json_array_foreach(list, i, thing)
 	{
-		if (tasks || !is_task(thing))
+		bool is_task = *label_of(thing, "com.docker.swarm.task.id");
+		if (is_ours(install, kind, thing) && (tasks || !is_task))
 			json_array_append_new(names, json_string(name_of(thing, kind)));
 	}
 	return names;
