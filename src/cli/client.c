@@ -20,6 +20,7 @@ struct Client {
 	char *address;
 	bool is_insecure;
 	unsigned timeout_ms;
+	char *actor; /* a header that says who acts, for locks and refusals; or NULL */
 };
 
 /* True when somebody listens there and lets us in. */
@@ -48,6 +49,19 @@ parse_url(const ConfigRack *rack, GError **error)
 	error_set(error, CARRACK_ERROR_INVALID, "%s: not a URL like https://user:password@host",
 	    *rack->name ? rack->name : "RACK_URL");
 	return NULL;
+}
+
+/* Names of other alphabets are left out: a header is ASCII. */
+static char *
+actor_header(void)
+{
+	const char *user = g_get_user_name();
+
+	for (const char *place = user; *place; place++) {
+		if (!g_ascii_isgraph(*place))
+			return NULL;
+	}
+	return g_strconcat("Convox-Actor: ", user, NULL);
 }
 
 /* What is connected to, without a slash at the end, user or password. */
@@ -86,6 +100,7 @@ client_new(const ConfigRack *rack, GError **error)
 	    .user_agent = AGENT,
 	};
 	client->http = http_client_new(&options);
+	client->actor = actor_header();
 	return client;
 }
 
@@ -134,6 +149,7 @@ client_free(Client *client)
 	http_client_free(client->http);
 	g_free(client->name);
 	g_free(client->address);
+	g_free(client->actor);
 	g_free(client);
 }
 
@@ -231,8 +247,16 @@ answer_json(const HttpAnswer *answer, json_t **value, GError **error)
 }
 
 static bool
-call(Client *client, HttpRequest *request, json_t **value, GCancellable *cancel, GError **error)
+call(Client *client,
+    HttpRequest *request,
+    const char *content_type,
+    json_t **value,
+    GCancellable *cancel,
+    GError **error)
 {
+	const char *headers[] = {
+	    content_type ? content_type : client->actor, content_type ? client->actor : NULL, NULL};
+	request->headers = headers;
 	request->timeout_ms = client->timeout_ms;
 	g_autoptr(HttpAnswer) answer = http_call(client->http, request, cancel, error);
 	if (!answer)
@@ -251,7 +275,7 @@ client_get(Client *client, const char *path, GCancellable *cancel, GError **erro
 	HttpRequest request = {.path = path};
 	json_t *value;
 
-	return call(client, &request, &value, cancel, error) ? value : NULL;
+	return call(client, &request, NULL, &value, cancel, error) ? value : NULL;
 }
 
 bool
@@ -263,16 +287,15 @@ client_send(Client *client,
     GCancellable *cancel,
     GError **error)
 {
-	static const char *const headers[] = {
-	    "Content-Type: application/x-www-form-urlencoded", NULL};
-	HttpRequest request = {.method = method, .path = path};
+	HttpRequest request = {
+	    .method = method,
+	    .path = path,
+	    .body = form,
+	    .body_length = form ? strlen(form) : 0,
+	};
 
-	if (form) {
-		request.headers = headers;
-		request.body = form;
-		request.body_length = strlen(form);
-	}
-	return call(client, &request, answer, cancel, error);
+	return call(client, &request,
+	    form ? "Content-Type: application/x-www-form-urlencoded" : NULL, answer, cancel, error);
 }
 
 bool
@@ -284,16 +307,10 @@ client_upload(Client *client,
     GCancellable *cancel,
     GError **error)
 {
-	static const char *const headers[] = {"Content-Type: application/octet-stream", NULL};
-	HttpRequest request = {
-	    .method = "POST",
-	    .path = path,
-	    .headers = headers,
-	    .read = read,
-	    .read_data = data,
-	};
+	HttpRequest request = {.method = "POST", .path = path, .read = read, .read_data = data};
 
-	return call(client, &request, answer, cancel, error);
+	return call(
+	    client, &request, "Content-Type: application/octet-stream", answer, cancel, error);
 }
 
 /* The handshake may come first and the refusal as a message of its own. */
