@@ -24,9 +24,29 @@ typedef struct {
 	bool is_joined;
 	GError *error; /* of the packing; read after the join */
 	guint64 files;
-	guint64 bytes;
+	guint64 sent; /* bytes of the archive */
 	gint64 shown;
 } Upload;
+
+static char *
+totals_text(const Upload *upload)
+{
+	g_autofree char *size = g_format_size(upload->sent);
+	return g_strdup_printf("%" G_GUINT64_FORMAT " file%s, %s sent", upload->files,
+	    upload->files == 1 ? "" : "s", size);
+}
+
+static void
+show_progress(Upload *upload)
+{
+	gint64 now = g_get_monotonic_time();
+	if (now - upload->shown < STEP_US)
+		return;
+
+	g_autofree char *totals = totals_text(upload);
+	upload->shown = now;
+	output_progress(upload->output, "%s", totals);
+}
 
 static bool
 pipe_write(gpointer data, const void *bytes, gsize length, GError **error)
@@ -41,32 +61,18 @@ pipe_write(gpointer data, const void *bytes, gsize length, GError **error)
 		if (count > 0) {
 			rest += count;
 			length -= (gsize)count;
+			upload->sent += (guint64)count;
 		}
 	}
+	show_progress(upload);
 	return true;
 }
 
-static char *
-totals_text(const Upload *upload)
-{
-	g_autofree char *size = g_format_size(upload->bytes);
-	return g_strdup_printf(
-	    "%" G_GUINT64_FORMAT " file%s, %s", upload->files, upload->files == 1 ? "" : "s", size);
-}
-
 static void
-show_progress(gpointer data, guint64 files, guint64 bytes)
+count_file(gpointer data, guint64 files, guint64 bytes)
 {
 	Upload *upload = data;
-	gint64 now = g_get_monotonic_time();
-
 	upload->files = files;
-	upload->bytes = bytes;
-	if (now - upload->shown < STEP_US)
-		return;
-	upload->shown = now;
-	g_autofree char *totals = totals_text(upload);
-	output_progress(upload->output, "%s", totals);
 }
 
 static void
@@ -81,7 +87,7 @@ pack(void *data)
 {
 	Upload *upload = data;
 	TarPackOptions options = {
-	    .progress = show_progress,
+	    .progress = count_file,
 	    .progress_data = upload,
 	    .warn = show_warning,
 	    .warn_data = upload,
@@ -161,6 +167,16 @@ send_packed(Call *call, Upload *upload, const char *path, json_t **answer, GErro
 	return is_sent;
 }
 
+static bool
+explain_interrupt(const Call *call, GError **error)
+{
+	if (!call_is_interrupted(call))
+		return false;
+
+	g_clear_error(error);
+	return error_set(error, CARRACK_ERROR_UNAVAILABLE, "interrupted: nothing is built");
+}
+
 bool
 upload_source(Call *call, const char *app, Source *source, char **url, GError **error)
 {
@@ -172,7 +188,7 @@ upload_source(Call *call, const char *app, Source *source, char **url, GError **
 
 	output_action(call->output, "Uploading source");
 	if (!send_packed(call, &upload, path, &answer, error))
-		return false;
+		return explain_interrupt(call, error);
 	*url = g_strdup(json_text_of(answer, "Url", ""));
 	json_decref(answer);
 	if (!**url)
