@@ -31,9 +31,10 @@ typedef struct {
 static char *
 totals_text(const Upload *upload)
 {
-	g_autofree char *size = g_format_size(upload->sent);
-	return g_strdup_printf("%" G_GUINT64_FORMAT " file%s, %s sent", upload->files,
-	    upload->files == 1 ? "" : "s", size);
+	bool is_large = upload->sent >= 1000000;
+	return g_strdup_printf("%" G_GUINT64_FORMAT " file%s, %.1f %s sent", upload->files,
+	    upload->files == 1 ? "" : "s", (double)upload->sent / (is_large ? 1e6 : 1e3),
+	    is_large ? "MB" : "kB");
 }
 
 static void
