@@ -5,6 +5,7 @@
 #include "install/account.h"
 
 #include "base/error.h"
+#include "install/names.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -59,6 +60,14 @@ write_config(const char *path, const json_t *config, GError **error)
 	return true;
 }
 
+/* A rack of this name on another machine has another socket, or none. */
+static bool
+is_of_this_machine(const json_t *entry, const char *rack)
+{
+	g_autofree char *socket = name_of_socket(rack);
+	return strcmp(json_text_of(entry, "socket", ""), socket) == 0;
+}
+
 char *
 account_password(const char *rack, GError **error)
 {
@@ -70,7 +79,7 @@ account_password(const char *rack, GError **error)
 	json_t *entry = json_at(config, "racks", rack, NULL);
 	if (!entry)
 		return g_strdup("");
-	if (strcmp(json_text_of(entry, "socket", ""), API_SOCKET) != 0) {
+	if (!is_of_this_machine(entry, rack)) {
 		error_set(error, CARRACK_ERROR_CONFLICT,
 		    "%s already knows another rack named %s; choose a name with --name", path,
 		    rack);
@@ -94,6 +103,7 @@ account_write(const SwarmSettings *settings, const char *password, bool is_new, 
 {
 	g_autofree char *path = config_path();
 	g_autofree char *url = account_url(settings, password);
+	g_autofree char *socket = name_of_socket(settings->rack);
 	json_auto_t *config = read_config(path, error);
 	if (!config)
 		return false;
@@ -109,7 +119,7 @@ account_write(const SwarmSettings *settings, const char *password, bool is_new, 
 		json_object_set_new(racks, settings->rack, entry);
 	}
 	json_object_set_new(entry, "url", json_string(url));
-	json_object_set_new(entry, "socket", json_string(API_SOCKET));
+	json_object_set_new(entry, "socket", json_string(socket));
 	if (is_new || !*json_text_of(config, "current", ""))
 		json_object_set_new(config, "current", json_string(settings->rack));
 	return write_config(path, config, error);
@@ -125,7 +135,7 @@ account_remove(const char *rack, GError **error)
 
 	json_t *racks = json_object_get(config, "racks");
 	json_t *entry = json_object_get(racks, rack);
-	if (!entry || strcmp(json_text_of(entry, "socket", ""), API_SOCKET) != 0)
+	if (!entry || !is_of_this_machine(entry, rack))
 		return true;
 
 	json_object_del(racks, rack);

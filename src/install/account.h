@@ -6,8 +6,6 @@
 
 #include "swarm/settings.h"
 
-#define API_SOCKET "/run/carrack/api.sock"
-
 /* The password of the rack in the configuration, «» when it is not there. NULL: the configuration
  * cannot be read, or has a rack of this name somewhere else (CONFLICT). The caller frees it. */
 char *

@@ -19,6 +19,7 @@ install_clear(Install *install)
 	progress_free(install->progress);
 	swarm_settings_free(install->settings);
 	swarm_settings_free(install->found);
+	g_clear_pointer(&install->others, g_ptr_array_unref);
 	json_decref(install->info);
 	g_free(install->docker_socket);
 	g_free(install->image);
@@ -37,8 +38,8 @@ check(Install *install, GError **error)
 		return false;
 
 	g_autofree char *known = NULL;
-	if (!preflight_look(install, error) || !preflight_machine(install, error) ||
-	    !preflight_ports(install, error))
+	if (!preflight_look(install, error) || !preflight_name(install, error) ||
+	    !preflight_machine(install, error) || !preflight_ports(install, error))
 		return false;
 
 	known = account_password(install->settings->rack, error);
@@ -58,7 +59,7 @@ make(Install *install, GError **error)
 	    install->progress, "registry on 127.0.0.1:%u", install->settings->registry_port);
 	if (!registry_ensure(install, error))
 		return false;
-	/* Before the API: its container is what makes /run/carrack on the host. */
+	/* Before the API: its container is what makes the run folder on the host. */
 	progress_step(install->progress, "router on ports %u and %u", install->settings->http_port,
 	    install->settings->https_port);
 	if (!router_ensure(install, error))
@@ -100,7 +101,7 @@ run(Install *install, GError **error)
 		return false;
 
 	progress_step(install->progress, "cleaning up");
-	remove_unused(install->docker, install->image, install->secret);
+	remove_unused(install);
 	progress_end(install->progress, true);
 	return true;
 }

@@ -32,6 +32,12 @@ install_options_clear(InstallOptions *options)
 	g_free(options->advertise);
 }
 
+void
+uninstall_options_clear(UninstallOptions *options)
+{
+	g_free(options->name);
+}
+
 char *
 option_docker_socket(void)
 {
@@ -118,6 +124,8 @@ bool
 uninstall_options_read(UninstallOptions *options, GStrv arguments, bool *is_done, GError **error)
 {
 	const GOptionEntry entries[] = {
+	    {"name", 0, 0, G_OPTION_ARG_STRING, &options->name,
+		"Name of the rack (CARRACK_RACK, else carrack)", "NAME"},
 	    {"data", 0, 0, G_OPTION_ARG_NONE, &options->data,
 		"Delete the data too: releases, images, logs, certificates", NULL},
 	    {"yes", 'y', 0, G_OPTION_ARG_NONE, &options->yes, "Do not ask", NULL},

@@ -15,6 +15,7 @@ typedef struct {
 } InstallOptions;
 
 typedef struct {
+	char *name; /* NULL: not given */
 	gboolean data;
 	gboolean yes;
 	gboolean leave_swarm;
@@ -32,6 +33,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(InstallOptions, install_options_clear)
 
 bool
 uninstall_options_read(UninstallOptions *options, GStrv arguments, bool *is_done, GError **error);
+
+void
+uninstall_options_clear(UninstallOptions *options);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UninstallOptions, uninstall_options_clear)
 
 /* CARRACK_DOCKER_SOCKET, else DOCKER_HOST when it is a unix socket, else the usual place. The
  * caller frees it. */

@@ -66,10 +66,12 @@ swarm_ensure(Install *install, GError **error)
 static bool
 find_secret(Install *install, GError **error)
 {
-	json_auto_t *service =
-	    docker_call(install->docker, "GET", NULL, NULL, "/services/" PART_API);
-	json_auto_t *secrets = docker_call(install->docker, "GET", NULL, error,
-	    "/secrets?filters=%s", "%7B%22label%22%3A%5B%22carrack.part%3Dpassword%22%5D%7D");
+	const char *rack = install->settings->rack;
+	g_autofree char *api = name_of_part(rack, PART_API);
+	g_autofree char *filter = name_filter(LABEL_RACK, rack);
+	json_auto_t *service = docker_call(install->docker, "GET", NULL, NULL, "/services/%s", api);
+	json_auto_t *secrets =
+	    docker_call(install->docker, "GET", NULL, error, "/secrets%s", filter);
 	if (!secrets)
 		return false;
 
@@ -81,7 +83,9 @@ find_secret(Install *install, GError **error)
 	json_array_foreach(secrets, i, secret)
 	{
 		const char *id = json_text_of(secret, "ID", "");
-		if (*wanted && strcmp(wanted, id) != 0)
+		json_t *labels = json_at(secret, "Spec", "Labels", NULL);
+		bool is_password = strcmp(json_text_of(labels, LABEL_PART, ""), PART_PASSWORD) == 0;
+		if (!is_password || (*wanted && strcmp(wanted, id) != 0))
 			continue;
 		g_free(install->secret);
 		g_free(install->secret_name);
@@ -99,10 +103,11 @@ create_secret(Install *install, GError **error)
 	g_autofree char *suffix = text_random_hex(4);
 	g_autofree char *data =
 	    g_base64_encode((const guchar *)install->password, strlen(install->password));
-	g_autofree char *name = install->secret ? g_strconcat("carrack-password-", suffix, NULL)
-						: g_strdup("carrack-password");
+	g_autofree char *first = name_of_part(install->settings->rack, PART_PASSWORD);
+	g_autofree char *name =
+	    install->secret ? g_strdup_printf("%s-%s", first, suffix) : g_strdup(first);
 	json_auto_t *body = json_pack("{s:s, s:s, s:{s:s, s:s}}", "Name", name, "Data", data,
-	    "Labels", LABEL_PART, "password", LABEL_RACK, install->settings->rack);
+	    "Labels", LABEL_PART, PART_PASSWORD, LABEL_RACK, install->settings->rack);
 	json_auto_t *made = docker_call(install->docker, "POST", body, error, "/secrets/create");
 	if (!made)
 		return false;
@@ -153,8 +158,9 @@ spec_input(const Install *install, const json_t *host)
 }
 
 static bool
-volume_ensure(Install *install, const char *name, GError **error)
+volume_ensure(Install *install, const char *part, GError **error)
 {
+	g_autofree char *name = name_of_part(install->settings->rack, part);
 	json_auto_t *body = json_pack("{s:s, s:{s:s, s:s}}", "Name", name, "Labels", LABEL_PART,
 	    "data", LABEL_RACK, install->settings->rack);
 	json_auto_t *volume = docker_call(install->docker, "POST", body, error, "/volumes/create");
@@ -187,8 +193,9 @@ service_update(Install *install, const char *name, const json_t *spec, GError **
 }
 
 static bool
-service_ensure(Install *install, const char *name, const json_t *spec, GError **error)
+service_ensure(Install *install, const char *part, const json_t *spec, GError **error)
 {
+	g_autofree char *name = name_of_part(install->settings->rack, part);
 	g_autoptr(GError) cause = NULL;
 	json_auto_t *present =
 	    docker_call(install->docker, "GET", NULL, &cause, "/services/%s", name);
@@ -220,7 +227,7 @@ bool
 registry_ensure(Install *install, GError **error)
 {
 	json_auto_t *host = host_network(install, error);
-	if (!host || !volume_ensure(install, "carrack-registry", error))
+	if (!host || !volume_ensure(install, PART_REGISTRY, error))
 		return false;
 
 	SpecInput input = spec_input(install, host);
@@ -232,7 +239,7 @@ bool
 api_ensure(Install *install, GError **error)
 {
 	json_auto_t *host = host_network(install, error);
-	if (!host || !volume_ensure(install, "carrack-data", error))
+	if (!host || !volume_ensure(install, PART_DATA, error))
 		return false;
 
 	SpecInput input = spec_input(install, host);
@@ -243,28 +250,31 @@ api_ensure(Install *install, GError **error)
 static bool
 router_start(Install *install, GError **error)
 {
+	g_autofree char *name = name_of_part(install->settings->rack, PART_ROUTER);
 	json_auto_t *started =
-	    docker_call(install->docker, "POST", NULL, error, "/containers/" PART_ROUTER "/start");
+	    docker_call(install->docker, "POST", NULL, error, "/containers/%s/start", name);
 	if (!started)
-		g_prefix_error(error, "container %s: ", PART_ROUTER);
+		g_prefix_error(error, "container %s: ", name);
 	return started != NULL;
 }
 
 static bool
 router_remove(Install *install, GError **error)
 {
-	json_auto_t *gone = docker_call(
-	    install->docker, "DELETE", NULL, error, "/containers/" PART_ROUTER "?force=true");
+	g_autofree char *name = name_of_part(install->settings->rack, PART_ROUTER);
+	json_auto_t *gone =
+	    docker_call(install->docker, "DELETE", NULL, error, "/containers/%s?force=true", name);
 	return gone != NULL;
 }
 
 static bool
 router_create_once(Install *install, const json_t *spec, GError **error)
 {
-	json_auto_t *made = docker_call(
-	    install->docker, "POST", spec, error, "/containers/create?name=" PART_ROUTER);
+	g_autofree char *name = name_of_part(install->settings->rack, PART_ROUTER);
+	json_auto_t *made =
+	    docker_call(install->docker, "POST", spec, error, "/containers/create?name=%s", name);
 	if (!made) {
-		g_prefix_error(error, "container %s: ", PART_ROUTER);
+		g_prefix_error(error, "container %s: ", name);
 		return false;
 	}
 	return router_start(install, error);
@@ -299,14 +309,15 @@ router_replace(Install *install, json_t *spec, GError **error)
 bool
 router_ensure(Install *install, GError **error)
 {
-	if (!volume_ensure(install, "carrack-router", error))
+	if (!volume_ensure(install, PART_ROUTER, error))
 		return false;
 
 	SpecInput input = spec_input(install, NULL);
 	json_auto_t *spec = spec_router(&input);
+	g_autofree char *name = name_of_part(install->settings->rack, PART_ROUTER);
 	g_autoptr(GError) cause = NULL;
 	json_auto_t *present =
-	    docker_call(install->docker, "GET", NULL, &cause, "/containers/" PART_ROUTER "/json");
+	    docker_call(install->docker, "GET", NULL, &cause, "/containers/%s/json", name);
 	if (!present && g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND))
 		return router_create(install, spec, error);
 	if (!present) {

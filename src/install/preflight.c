@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "install/racks.h"
 
 #include <errno.h>
 #include <string.h>
@@ -39,34 +40,35 @@ preflight_engine(const char *socket_path, GError **error)
 	return docker_new(socket_path, error);
 }
 
-/* «NAME=value» lines of a JSON list. */
-static GStrv
-lines_of(const json_t *list)
-{
-	g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
-	size_t i;
-	json_t *line;
-	json_array_foreach(list, i, line)
-	{
-		if (json_is_string(line))
-			g_strv_builder_add(lines, json_string_value(line));
-	}
-	return g_strv_builder_end(lines);
-}
-
 /* The environment of the API's service, or of the router when an installation got no further. */
 static json_t *
-found_environment(Docker *docker)
+found_environment(Docker *docker, const char *rack)
 {
-	json_auto_t *api = docker_call(docker, "GET", NULL, NULL, "/services/" PART_API);
-	json_t *environment = json_at(api, "Spec", "TaskTemplate", "ContainerSpec", "Env", NULL);
+	g_autofree char *api = name_of_part(rack, PART_API);
+	g_autofree char *router = name_of_part(rack, PART_ROUTER);
+	json_auto_t *service = docker_call(docker, "GET", NULL, NULL, "/services/%s", api);
+	json_t *environment =
+	    json_at(service, "Spec", "TaskTemplate", "ContainerSpec", "Env", NULL);
 	if (environment)
 		return json_incref(environment);
 
-	json_auto_t *router =
-	    docker_call(docker, "GET", NULL, NULL, "/containers/" PART_ROUTER "/json");
-	environment = json_at(router, "Config", "Env", NULL);
+	json_auto_t *container =
+	    docker_call(docker, "GET", NULL, NULL, "/containers/%s/json", router);
+	environment = json_at(container, "Config", "Env", NULL);
 	return environment ? json_incref(environment) : NULL;
+}
+
+static bool
+read_found(Install *install, GError **error)
+{
+	json_auto_t *environment = found_environment(install->docker, install->settings->rack);
+	if (!environment)
+		return true;
+
+	g_auto(GStrv) lines = racks_lines(environment);
+	install->found = swarm_settings_new();
+	return swarm_settings_apply(install->found, (const char *const *)lines, error) &&
+	       swarm_settings_apply(install->settings, (const char *const *)lines, error);
 }
 
 bool
@@ -76,29 +78,32 @@ preflight_look(Install *install, GError **error)
 	if (!install->info)
 		return false;
 
-	json_auto_t *environment = found_environment(install->docker);
-	if (environment) {
-		g_auto(GStrv) lines = lines_of(environment);
-		install->found = swarm_settings_new();
-		if (!swarm_settings_apply(install->found, (const char *const *)lines, error) ||
-		    !swarm_settings_apply(install->settings, (const char *const *)lines, error))
-			return false;
-	}
-	if (!swarm_settings_apply(install->settings, (const char *const *)install->wishes, error))
+	/* Twice: the name that is wished for decides which rack's settings lie under the wishes. */
+	const char *const *wishes = (const char *const *)install->wishes;
+	if (!swarm_settings_apply(install->settings, wishes, error) ||
+	    !read_found(install, error) || !swarm_settings_apply(install->settings, wishes, error))
 		return false;
 
-	bool is_renamed =
-	    install->found && strcmp(install->found->rack, install->settings->rack) != 0;
-	if (is_renamed)
-		return error_set(error, CARRACK_ERROR_CONFLICT,
-		    "a rack named %s is installed here and a rack's name cannot change; "
-		    "run `carrack uninstall` first, or leave --name out",
-		    install->found->rack);
-
+	install->others = racks_others(install->docker, install->settings->rack);
 	json_auto_t *left = remove_inventory(install, true, error);
 	if (!left)
 		return false;
 	install->has_old_data = json_object_get(left, "volumes") != NULL;
+	return true;
+}
+
+bool
+preflight_name(const Install *install, GError **error)
+{
+	const char *rack = install->settings->rack;
+	g_autofree char *folder = name_of_folder(rack);
+	bool is_foreign = !install->found && g_file_test(folder, G_FILE_TEST_EXISTS) &&
+			  !remove_is_our_folder(folder);
+	if (is_foreign)
+		return error_set(error, CARRACK_ERROR_CONFLICT,
+		    "a rack cannot be named %s here: %s belongs to something else; choose another "
+		    "name with --name",
+		    rack, folder);
 	return true;
 }
 
@@ -192,6 +197,12 @@ check_port(const Install *install, const char *name, unsigned port, GError **err
 	const SwarmSettings *found = install->found;
 	bool is_ours = found && (port == found->http_port || port == found->https_port ||
 				    port == found->api_port || port == found->registry_port);
+	const char *rack = racks_port_owner(install->others, port);
+	if (rack)
+		return error_set(error, CARRACK_ERROR_CONFLICT,
+		    "port %u belongs to the rack %s; choose another with %s, or update that rack "
+		    "with --name %s",
+		    port, rack, name, rack);
 	if (is_ours)
 		return true;
 
@@ -215,8 +226,9 @@ choose_registry_port(Install *install, GError **error)
 	unsigned first = settings->registry_port;
 	for (unsigned port = first; port < first + REGISTRY_PORTS_TRIED; port++) {
 		g_autofree char *owner = port_owner(install->docker, port);
-		bool is_free = !owner && port != settings->http_port &&
-			       port != settings->https_port && port != settings->api_port;
+		bool is_free = !owner && !racks_port_owner(install->others, port) &&
+			       port != settings->http_port && port != settings->https_port &&
+			       port != settings->api_port;
 		settings->registry_port = port;
 		if (is_free)
 			return true;

@@ -82,8 +82,9 @@ set_not_running(
 }
 
 static bool
-check_task(Install *install, const char *name, GError **error)
+check_task(Install *install, const char *part, GError **error)
 {
+	g_autofree char *name = name_of_part(install->settings->rack, part);
 	json_auto_t *service =
 	    docker_call(install->docker, "GET", NULL, error, "/services/%s", name);
 	json_auto_t *tasks = docker_call(install->docker, "GET", NULL, error,
@@ -152,15 +153,16 @@ note_line(gpointer data, unsigned stream, const void *bytes, gsize length, GErro
 }
 
 static void
-note_last_lines(Install *install, const char *path)
+note_last_lines(Install *install, const char *kind, const char *part)
 {
+	g_autofree char *name = name_of_part(install->settings->rack, part);
 	g_autofree char *whole =
-	    g_strdup_printf("%s/logs?stdout=1&stderr=1&tail=%d", path, LAST_LINES);
+	    g_strdup_printf("/%s/%s/logs?stdout=1&stderr=1&tail=%d", kind, name, LAST_LINES);
 	HttpRequest request = {.path = whole, .timeout_ms = CALL_TIMEOUT_MS};
 	DockerFrames frames = {{0}};
 	g_autoptr(HttpAnswer) answer = docker_request(install->docker, &request, NULL, NULL);
 	if (answer && answer->length > 0)
-		progress_note(install->progress, "last lines of %s:", strrchr(path, '/') + 1);
+		progress_note(install->progress, "last lines of %s:", name);
 	if (answer)
 		docker_frames_feed(
 		    &frames, answer->body, answer->length, note_line, install->progress, NULL);
@@ -189,7 +191,7 @@ proof_wait(Install *install, GError **error)
 {
 	gint64 deadline = g_get_monotonic_time() + (gint64)DEADLINE_SECONDS * G_USEC_PER_SEC;
 	if (!wait_for(install, check_registry, deadline, error)) {
-		note_last_lines(install, "/services/" PART_REGISTRY);
+		note_last_lines(install, "services", PART_REGISTRY);
 		return false;
 	}
 	g_autoptr(GError) cause = NULL;
@@ -198,8 +200,8 @@ proof_wait(Install *install, GError **error)
 
 	bool is_password = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_UNAUTHORIZED);
 	if (!is_password) {
-		note_last_lines(install, "/services/" PART_API);
-		note_last_lines(install, "/containers/" PART_ROUTER);
+		note_last_lines(install, "services", PART_API);
+		note_last_lines(install, "containers", PART_ROUTER);
 	}
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;

@@ -5,6 +5,7 @@
 #include "install/steps.h"
 
 #include "base/error.h"
+#include "install/racks.h"
 #include "install/specs.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #define GONE_SECONDS 60
 #define GRACE_SECONDS 20
 #define PAUSE_MICROSECONDS 200000
-#define FILTER_PASSWORD "?filters=%7B%22label%22%3A%5B%22carrack.part%3Dpassword%22%5D%7D"
 
 /* One kind of thing: how it is listed, what names an element, how it is deleted. */
 typedef struct {
@@ -59,12 +59,19 @@ label_of(const json_t *thing, const char *label)
 static bool
 is_ours(const Install *install, const Kind *kind, const json_t *thing)
 {
-	static const char *const volumes[] = {
-	    "carrack-data", "carrack-registry", "carrack-router", NULL};
-	if (strcmp(label_of(thing, LABEL_RACK), install->settings->rack) == 0)
+	static const char *const volumes[] = {PART_DATA, PART_REGISTRY, PART_ROUTER};
+	const char *rack = install->settings->rack;
+	if (strcmp(label_of(thing, LABEL_RACK), rack) == 0)
 		return true;
+	if (strcmp(kind->kind, "volumes") != 0)
+		return false;
 
-	return strcmp(kind->kind, "volumes") == 0 && g_strv_contains(volumes, name_of(thing, kind));
+	bool is_named = false;
+	for (gsize i = 0; i < G_N_ELEMENTS(volumes); i++) {
+		g_autofree char *name = name_of_part(rack, volumes[i]);
+		is_named = is_named || strcmp(name_of(thing, kind), name) == 0;
+	}
+	return is_named;
 }
 
 /* Names of all things of a kind; tasks' containers only with `tasks`. A node outside a swarm has no
@@ -93,35 +100,61 @@ names_of(const Install *install, const Kind *kind, bool tasks, GError **error)
 	return names;
 }
 
-/* «carrack/rack:…» and what apps have in the rack's own registry. */
+/* «carrack/rack:…» unless another rack runs on it, and what apps have in the rack's own registry.
+ */
 static bool
-is_our_image(const SwarmSettings *settings, const char *reference)
+is_our_image(const Install *install, const char *reference, bool is_used)
 {
-	g_autofree char *registry = g_strdup_printf("127.0.0.1:%u/", settings->registry_port);
-	return g_str_has_prefix(reference, "carrack/rack") || g_str_has_prefix(reference, registry);
+	unsigned port = install->settings->registry_port;
+	g_autofree char *registry = g_strdup_printf("127.0.0.1:%u/", port);
+	if (g_str_has_prefix(reference, "carrack/rack"))
+		return !is_used;
+
+	return g_str_has_prefix(reference, registry) && !racks_port_owner(install->others, port);
+}
+
+static void
+add_references(const Install *install, const json_t *references, bool is_used, json_t *names)
+{
+	size_t i;
+	json_t *reference;
+	json_array_foreach(references, i, reference)
+	{
+		if (is_our_image(install, json_string_value(reference), is_used))
+			json_array_append(names, reference);
+	}
 }
 
 static bool
 add_images(const Install *install, json_t *names, GError **error)
 {
-	static const char *const members[] = {"RepoTags", "RepoDigests"};
 	json_auto_t *images = docker_call(install->docker, "GET", NULL, error, "/images/json");
-	size_t i, j;
-	json_t *image, *reference;
+	g_autoptr(GHashTable) used =
+	    racks_images_of_others(install->docker, install->settings->rack);
+	size_t i;
+	json_t *image;
 	if (!images)
 		return false;
 
 	json_array_foreach(images, i, image)
 	{
-		for (gsize k = 0; k < G_N_ELEMENTS(members); k++) {
-			json_array_foreach(json_object_get(image, members[k]), j, reference)
-			{
-				if (is_our_image(install->settings, json_string_value(reference)))
-					json_array_append(names, reference);
-			}
-		}
+		bool is_used = g_hash_table_contains(used, json_text_of(image, "Id", ""));
+		add_references(install, json_object_get(image, "RepoTags"), is_used, names);
+		add_references(install, json_object_get(image, "RepoDigests"), is_used, names);
 	}
 	return true;
+}
+
+bool
+remove_is_our_folder(const char *folder)
+{
+	g_autoptr(GDir) entries = g_dir_open(folder, 0, NULL);
+	const char *name = NULL;
+	while (entries && (name = g_dir_read_name(entries))) {
+		if (!g_str_has_prefix(name, "api.sock") && !g_str_has_prefix(name, "haproxy"))
+			return false;
+	}
+	return entries != NULL;
 }
 
 json_t *
@@ -129,6 +162,7 @@ remove_inventory(const Install *install, bool data, GError **error)
 {
 	json_auto_t *inventory = json_object();
 	json_auto_t *images = json_array();
+	g_autofree char *folder = name_of_folder(install->settings->rack);
 	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
 		bool is_data = strcmp(kinds[i].kind, "volumes") == 0;
 		json_auto_t *names = names_of(install, &kinds[i], false, error);
@@ -141,8 +175,8 @@ remove_inventory(const Install *install, bool data, GError **error)
 		return NULL;
 	if (json_array_size(images) > 0)
 		json_object_set(inventory, "images", images);
-	if (g_file_test(RUN_FOLDER, G_FILE_TEST_EXISTS))
-		json_object_set_new(inventory, "folders", json_pack("[s]", RUN_FOLDER));
+	if (remove_is_our_folder(folder))
+		json_object_set_new(inventory, "folders", json_pack("[s]", folder));
 	return json_incref(inventory);
 }
 
@@ -187,12 +221,13 @@ remove_kind(const Install *install, const Kind *kind, GError **error)
 }
 
 static bool
-remove_api(Docker *docker, GError **error)
+remove_api(const Install *install, GError **error)
 {
+	Docker *docker = install->docker;
 	gint64 deadline = g_get_monotonic_time() + GRACE_SECONDS * G_USEC_PER_SEC;
-	static const char filter[] =
-	    "?filters=%7B%22label%22%3A%5B%22com.docker.swarm.service.name%3D" PART_API "%22%5D%7D";
-	json_auto_t *gone = docker_call(docker, "DELETE", NULL, NULL, "/services/" PART_API);
+	g_autofree char *name = name_of_part(install->settings->rack, PART_API);
+	g_autofree char *filter = name_filter("com.docker.swarm.service.name", name);
+	json_auto_t *gone = docker_call(docker, "DELETE", NULL, NULL, "/services/%s", name);
 	while (g_get_monotonic_time() < deadline) {
 		json_auto_t *left =
 		    docker_call(docker, "GET", NULL, error, "/containers/json%s", filter);
@@ -218,29 +253,35 @@ remove_images(Docker *docker, const json_t *images)
 }
 
 static void
-remove_folder_here(void)
+remove_folder_here(const char *path)
 {
-	g_autoptr(GDir) folder = g_dir_open(RUN_FOLDER, 0, NULL);
+	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
 	const char *name = NULL;
 	while (folder && (name = g_dir_read_name(folder))) {
-		g_autofree char *path = g_build_filename(RUN_FOLDER, name, NULL);
-		g_unlink(path);
+		g_autofree char *file = g_build_filename(path, name, NULL);
+		g_unlink(file);
 	}
-	g_rmdir(RUN_FOLDER);
+	g_rmdir(path);
 }
 
 /* The folder is root's. Members of the group docker reach it through a container. */
 static bool
-remove_folder(Docker *docker, const json_t *images, GError **error)
+remove_folder(const Install *install, const json_t *inventory, GError **error)
 {
-	remove_folder_here();
-	if (!g_file_test(RUN_FOLDER, G_FILE_TEST_EXISTS))
+	Docker *docker = install->docker;
+	g_autofree char *path = name_of_folder(install->settings->rack);
+	if (!json_object_get(inventory, "folders"))
+		return true;
+	remove_folder_here(path);
+	if (!g_file_test(path, G_FILE_TEST_EXISTS))
 		return true;
 
-	const char *image = json_string_value(json_array_get(images, 0));
+	g_autofree char *inside = g_strconcat("/host", path, NULL);
+	const char *image =
+	    json_string_value(json_array_get(json_object_get(inventory, "images"), 0));
 	json_auto_t *body = json_pack("{s:s, s:[s, s, s], s:{s:[s], s:b}}", "Image",
-	    image ? image : "debian:bookworm-slim", "Cmd", "rm", "-rf", "/host/run/carrack",
-	    "HostConfig", "Binds", "/run:/host/run", "AutoRemove", 1);
+	    image ? image : "debian:bookworm-slim", "Cmd", "rm", "-rf", inside, "HostConfig",
+	    "Binds", "/run:/host/run", "AutoRemove", 1);
 	json_auto_t *made = docker_call(docker, "POST", body, error, "/containers/create");
 	if (!made)
 		return false;
@@ -272,7 +313,7 @@ remove_everything(const Install *install, bool data, GError **error)
 {
 	Docker *docker = install->docker;
 	json_auto_t *before = remove_inventory(install, data, error);
-	if (!before || !remove_api(docker, error))
+	if (!before || !remove_api(install, error))
 		return false;
 
 	for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
@@ -284,7 +325,7 @@ remove_everything(const Install *install, bool data, GError **error)
 		if (!remove_kind(install, &kinds[i], error))
 			return false;
 	}
-	if (!remove_folder(docker, json_object_get(before, "images"), error))
+	if (!remove_folder(install, before, error))
 		return false;
 	remove_images(docker, json_object_get(before, "images"));
 
@@ -309,29 +350,42 @@ remove_swarm(Docker *docker, GError **error)
 	return left != NULL;
 }
 
-void
-remove_unused(Docker *docker, const char *image, const char *secret)
+static void
+remove_old_images(const Install *install)
 {
+	Docker *docker = install->docker;
+	g_autoptr(GHashTable) used = racks_images_of_others(docker, install->settings->rack);
 	json_auto_t *images = docker_call(docker, "GET", NULL, NULL, "/images/json%s",
 	    "?filters=%7B%22reference%22%3A%5B%22carrack%2Frack%22%5D%7D");
-	json_auto_t *secrets =
-	    docker_call(docker, "GET", NULL, NULL, "/secrets%s", FILTER_PASSWORD);
 	size_t i;
-	json_t *thing;
+	json_t *image;
+	g_hash_table_add(used, g_strdup(install->image));
 	/* By force, because ended tasks hold on to their image; the engine still refuses for one
 	 * that a container runs on, as the router may: as meant. */
-	json_array_foreach(images, i, thing)
+	json_array_foreach(images, i, image)
 	{
-		const char *id = json_text_of(thing, "Id", "");
-		bool is_kept = strcmp(id, image) == 0;
+		const char *id = json_text_of(image, "Id", "");
 		json_auto_t *gone =
-		    is_kept ? NULL
-			    : docker_call(docker, "DELETE", NULL, NULL, "/images/%s?force=1", id);
+		    g_hash_table_contains(used, id)
+			? NULL
+			: docker_call(docker, "DELETE", NULL, NULL, "/images/%s?force=1", id);
 	}
-	json_array_foreach(secrets, i, thing)
+}
+
+void
+remove_unused(const Install *install)
+{
+	Docker *docker = install->docker;
+	g_autofree char *filter = name_filter(LABEL_RACK, install->settings->rack);
+	json_auto_t *secrets = docker_call(docker, "GET", NULL, NULL, "/secrets%s", filter);
+	size_t i;
+	json_t *secret;
+	remove_old_images(install);
+	json_array_foreach(secrets, i, secret)
 	{
-		const char *id = json_text_of(thing, "ID", "");
-		bool is_kept = strcmp(id, secret) == 0;
+		const char *id = json_text_of(secret, "ID", "");
+		bool is_kept = strcmp(id, install->secret) == 0 ||
+			       strcmp(label_of(secret, LABEL_PART), PART_PASSWORD) != 0;
 		json_auto_t *gone =
 		    is_kept ? NULL : docker_call(docker, "DELETE", NULL, NULL, "/secrets/%s", id);
 	}

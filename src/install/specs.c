@@ -5,6 +5,7 @@
 #include "install/specs.h"
 
 #include "base/text.h"
+#include "install/names.h"
 #include "install/resources.h"
 
 #include <string.h>
@@ -77,8 +78,9 @@ task_template(const SpecInput *input, json_t *container, gint64 memory)
 }
 
 static json_t *
-service(const SpecInput *input, const char *name, const char *part, json_t *task)
+service(const SpecInput *input, const char *part, json_t *task)
 {
+	g_autofree char *name = name_of_part(input->settings->rack, part);
 	return json_pack("{s:s, s:o, s:o, s:{s:{s:i}}, s:{s:i, s:s, s:I, s:s}, s:{s:s}}", "Name",
 	    name, "Labels", labels_of(input, part), "TaskTemplate", task, "Mode", "Replicated",
 	    "Replicas", 1, "UpdateConfig", "Parallelism", 1, "Order", "stop-first", "Monitor",
@@ -88,27 +90,29 @@ service(const SpecInput *input, const char *name, const char *part, json_t *task
 json_t *
 spec_api(const SpecInput *input)
 {
+	const char *rack = input->settings->rack;
+	g_autofree char *folder = name_of_folder(rack);
+	g_autofree char *data = name_of_part(rack, PART_DATA);
+	g_autofree char *router = name_of_part(rack, PART_ROUTER);
 	json_t *environment = environment_of(input);
 	json_array_append_new(
 	    environment, json_string("CARRACK_PASSWORD_FILE=/run/secrets/carrack-password"));
 	json_t *mounts = json_array();
 	json_array_append_new(
 	    mounts, mount("bind", input->docker_socket, "/var/run/docker.sock", false));
-	json_array_append_new(mounts, mount("bind", "/run/carrack", "/run/carrack", false));
+	json_array_append_new(mounts, mount("bind", folder, "/run/carrack", false));
 	json_array_append_new(mounts, mount("bind", "/proc", "/host/proc", true));
-	json_array_append_new(mounts, mount("volume", "carrack-data", "/var/lib/carrack", false));
-	json_array_append_new(
-	    mounts, mount("volume", "carrack-router", "/var/lib/carrack-router", false));
+	json_array_append_new(mounts, mount("volume", data, "/var/lib/carrack", false));
+	json_array_append_new(mounts, mount("volume", router, "/var/lib/carrack-router", false));
 	json_t *secret = json_pack("{s:s, s:s, s:{s:s, s:s, s:s, s:i}}", "SecretID", input->secret,
 	    "SecretName", input->secret_name, "File", "Name", "carrack-password", "UID", "0", "GID",
 	    "0", "Mode", 0400);
 
 	json_t *container =
 	    json_pack("{s:s, s:[s], s:o, s:o, s:o, s:[o], s:I}", "Image", input->image, "Command",
-		"/usr/local/bin/carrackd", "Labels", labels_of(input, "api"), "Env", environment,
+		"/usr/local/bin/carrackd", "Labels", labels_of(input, PART_API), "Env", environment,
 		"Mounts", mounts, "Secrets", secret, "StopGracePeriod", (json_int_t)(10 * SECOND));
-	json_t *spec =
-	    service(input, "carrack-api", "api", task_template(input, container, 64 * MIB));
+	json_t *spec = service(input, PART_API, task_template(input, container, 64 * MIB));
 	seal(spec, "");
 	return spec;
 }
@@ -118,13 +122,13 @@ spec_registry(const SpecInput *input)
 {
 	g_autofree char *address =
 	    g_strdup_printf("REGISTRY_HTTP_ADDR=127.0.0.1:%u", input->settings->registry_port);
+	g_autofree char *volume = name_of_part(input->settings->rack, PART_REGISTRY);
 	json_t *container = json_pack("{s:[s, s, s], s:o, s:[s, s], s:[o], s:I}", "Command",
 	    "docker-registry", "serve", "/etc/carrack/registry.yml", "Labels",
-	    labels_of(input, "registry"), "Env", address, "OTEL_TRACES_EXPORTER=none", "Mounts",
-	    mount("volume", "carrack-registry", "/var/lib/registry", false), "StopGracePeriod",
+	    labels_of(input, PART_REGISTRY), "Env", address, "OTEL_TRACES_EXPORTER=none", "Mounts",
+	    mount("volume", volume, "/var/lib/registry", false), "StopGracePeriod",
 	    (json_int_t)(10 * SECOND));
-	json_t *spec = service(
-	    input, "carrack-registry", "registry", task_template(input, container, 64 * MIB));
+	json_t *spec = service(input, PART_REGISTRY, task_template(input, container, 64 * MIB));
 	seal(spec, input->layers);
 	json_object_set_new(container, "Image", json_string(input->image));
 	return spec;
@@ -132,13 +136,17 @@ spec_registry(const SpecInput *input)
 
 /* Binds, not Mounts: the engine makes the folder anew after a reboot, when /run is empty. */
 static json_t *
-router_host(void)
+router_host(const char *rack)
 {
+	g_autofree char *folder = name_of_folder(rack);
+	g_autofree char *volume = name_of_part(rack, PART_ROUTER);
+	g_autofree char *run = g_strconcat(folder, ":/run/carrack", NULL);
+	g_autofree char *state = g_strconcat(volume, ":/var/lib/carrack-router", NULL);
 	return json_pack("{s:s, s:{s:s}, s:[s, s], s:[s], s:[s], s:[s], s:[{s:s, s:i, s:i}], s:o}",
-	    "NetworkMode", "host", "RestartPolicy", "Name", "always", "Binds",
-	    "/run/carrack:/run/carrack", "carrack-router:/var/lib/carrack-router", "CapDrop", "ALL",
-	    "CapAdd", "NET_BIND_SERVICE", "SecurityOpt", "no-new-privileges", "Ulimits", "Name",
-	    "nofile", "Soft", 65536, "Hard", 65536, "LogConfig", log_driver("Type", "Config"));
+	    "NetworkMode", "host", "RestartPolicy", "Name", "always", "Binds", run, state,
+	    "CapDrop", "ALL", "CapAdd", "NET_BIND_SERVICE", "SecurityOpt", "no-new-privileges",
+	    "Ulimits", "Name", "nofile", "Soft", 65536, "Hard", 65536, "LogConfig",
+	    log_driver("Type", "Config"));
 }
 
 json_t *
@@ -146,9 +154,10 @@ spec_router(const SpecInput *input)
 {
 	g_autofree char *code = spec_router_code();
 	g_autofree char *extra = g_strconcat(input->layers, code, NULL);
-	json_t *spec = json_pack("{s:[s, s], s:o, s:o, s:{s:[s]}, s:o}", "Cmd",
-	    "/usr/local/bin/carrackd", "router", "Labels", labels_of(input, "router"), "Env",
-	    environment_of(input), "Healthcheck", "Test", "NONE", "HostConfig", router_host());
+	json_t *spec =
+	    json_pack("{s:[s, s], s:o, s:o, s:{s:[s]}, s:o}", "Cmd", "/usr/local/bin/carrackd",
+		"router", "Labels", labels_of(input, PART_ROUTER), "Env", environment_of(input),
+		"Healthcheck", "Test", "NONE", "HostConfig", router_host(input->settings->rack));
 	seal(spec, extra);
 	json_object_set_new(spec, "Image", json_string(input->image));
 	return spec;

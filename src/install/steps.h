@@ -4,14 +4,10 @@
  */
 #pragma once
 
+#include "install/names.h"
 #include "install/progress.h"
 #include "swarm/docker.h"
 #include "swarm/settings.h"
-
-#define PART_API "carrack-api"
-#define PART_ROUTER "carrack-router"
-#define PART_REGISTRY "carrack-registry"
-#define RUN_FOLDER "/run/carrack"
 
 typedef struct {
 	Docker *docker;
@@ -20,7 +16,8 @@ typedef struct {
 	char *docker_socket;
 	GStrv wishes;         /* what environment and flags ask for, as «CARRACK_…=value» */
 	json_t *info;         /* the engine's /info */
-	SwarmSettings *found; /* of the rack that is here, NULL when there is none */
+	SwarmSettings *found; /* of the rack of this name, NULL when it is not here */
+	GPtrArray *others;    /* SwarmSettings of the other racks on this machine */
 	gint64 began;         /* microseconds since 1970 */
 	char *advertise;      /* address for a new swarm, NULL: found out */
 	char *image;          /* id */
@@ -46,13 +43,17 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Install, install_clear)
 Docker *
 preflight_engine(const char *socket_path, GError **error);
 
-/* Reads /info, and the settings of the rack that is here, if any. */
+/* Finds the rack of the wished name, if it is here, its settings, and the other racks. */
 bool
 preflight_look(Install *install, GError **error);
 
 /* Memory, disk, clock, the node's part in a swarm. */
 bool
 preflight_machine(const Install *install, GError **error);
+
+/* The name is not that of anything else on this machine. */
+bool
+preflight_name(const Install *install, GError **error);
 
 /* Every port is free or ours already; picks another registry port when nobody asked for the one
  * that is taken. */
@@ -105,6 +106,10 @@ proof_wait(Install *install, GError **error);
 json_t *
 remove_inventory(const Install *install, bool data, GError **error);
 
+/* Nothing is in the folder but what a rack's parts put there. */
+bool
+remove_is_our_folder(const char *folder);
+
 /* Takes all of it away, in the order of dependence, and waits until it is gone; the error names
  * what is left. Nothing there is no error. */
 bool
@@ -116,4 +121,4 @@ remove_swarm(Docker *docker, GError **error);
 
 /* Takes images and passwords of earlier versions away that nothing uses. */
 void
-remove_unused(Docker *docker, const char *image, const char *secret);
+remove_unused(const Install *install);

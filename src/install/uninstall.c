@@ -48,13 +48,8 @@ confirm(const UninstallOptions *options, GError **error)
 static bool
 run(Install *install, const UninstallOptions *options, GError **error)
 {
-	g_auto(GStrv) environment = g_get_environ();
 	install->docker = preflight_engine(install->docker_socket, error);
 	if (!install->docker || !preflight_look(install, error))
-		return false;
-	/* Without the parts that know its name, what is left is found by the name it was given. */
-	if (!install->found &&
-	    !swarm_settings_apply(install->settings, (const char *const *)environment, error))
 		return false;
 
 	json_auto_t *inventory = remove_inventory(install, options->data, error);
@@ -62,7 +57,8 @@ run(Install *install, const UninstallOptions *options, GError **error)
 		return false;
 	bool is_empty = json_object_size(inventory) == 0;
 	if (is_empty)
-		g_printerr("nothing of a rack is on this machine\n");
+		g_printerr(
+		    "nothing of a rack named %s is on this machine\n", install->settings->rack);
 	if (!is_empty)
 		print_inventory(inventory, options->data);
 	if (!is_empty && !confirm(options, error))
@@ -81,7 +77,7 @@ int
 uninstall_verb(int argc, char **argv)
 {
 	bool is_done = false;
-	UninstallOptions options = {0};
+	g_auto(UninstallOptions) options = {0};
 	g_auto(Install) install = {0};
 	g_autoptr(GError) error = NULL;
 	install.progress = progress_new();
@@ -94,6 +90,11 @@ uninstall_verb(int argc, char **argv)
 
 	install.settings = swarm_settings_new();
 	install.docker_socket = option_docker_socket();
+	/* Ports of the environment are for the next installation; this rack has the ones it has. */
+	const char *name = options.name ? options.name : g_getenv("CARRACK_RACK");
+	g_autofree char *line = g_strconcat("CARRACK_RACK=", name ? name : "", NULL);
+	char *wishes[] = {line, NULL};
+	install.wishes = wishes;
 	if (!run(&install, &options, &error)) {
 		progress_end(install.progress, false);
 		g_printerr("carrack uninstall: %s\n", error->message);

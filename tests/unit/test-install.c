@@ -120,6 +120,26 @@ router_spec_is_golden(void)
 }
 
 static void
+racks_share_no_name(void)
+{
+	const char *const other[] = {"CARRACK_RACK=prod", NULL};
+	json_t *(*const parts[])(const SpecInput *) = {spec_api, spec_registry, spec_router};
+	g_autoptr(SwarmSettings) settings = swarm_settings_new();
+	g_assert_true(swarm_settings_apply(settings, other, NULL));
+	SpecInput input = input_of(settings);
+	input.secret_name = "prod-password";
+	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+		json_auto_t *spec = parts[i](&input);
+		g_autofree char *text = json_text(spec, false);
+		g_assert_null(strstr(text, "\"Source\":\"carrack-"));
+		g_assert_null(strstr(text, "\"Name\":\"carrack-api"));
+		g_assert_null(strstr(text, "\"/run/carrack\",\"Target"));
+		g_assert_null(strstr(text, "\"/run/carrack:"));
+		g_assert_nonnull(strstr(text, "prod-"));
+	}
+}
+
+static void
 new_binaries_change_the_api_alone(void)
 {
 	g_autoptr(SwarmSettings) settings = swarm_settings_new();
@@ -259,6 +279,7 @@ main(int argc, char **argv)
 	g_test_add_func("/install/ports-must-differ", ports_must_differ);
 	g_test_add_func("/install/api-spec-is-golden", api_spec_is_golden);
 	g_test_add_func("/install/router-spec-is-golden", router_spec_is_golden);
+	g_test_add_func("/install/racks-share-no-name", racks_share_no_name);
 	g_test_add_func(
 	    "/install/new-binaries-change-the-api-alone", new_binaries_change_the_api_alone);
 	g_test_add_func("/install/a-port-changes-the-router", a_port_changes_the_router);
