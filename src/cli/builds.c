@@ -45,6 +45,24 @@ announce(Call *call, const char *folder, const Source *source)
 		    (char *)submodules->pdata[i]);
 }
 
+/* A Dockerfile alone can be built as it is, but what shall serve when it exposes nothing? */
+static bool
+check_serves(const Call *call, const Source *source, GError **error)
+{
+	const Manifest *manifest = source_manifest(source);
+	const ManifestService *first =
+	    manifest->services->len ? manifest->services->pdata[0] : NULL;
+	bool is_deploy = strcmp(call->verb->words, "deploy") == 0;
+	bool is_alone = strcmp(source_file(source), "Dockerfile") == 0;
+	if (!is_deploy || !is_alone || (first && first->port))
+		return true;
+
+	return error_set(error, CARRACK_ERROR_INVALID,
+	    "Dockerfile exposes no port: write EXPOSE with the one that the app listens on, or a "
+	    "convox.yml "
+	    "(a service without `port` is a worker)");
+}
+
 static Source *
 open_source(Call *call, const char *folder, GError **error)
 {
@@ -59,7 +77,8 @@ open_source(Call *call, const char *folder, GError **error)
 		return NULL;
 
 	g_autoptr(Source) source = source_open(folder, call_flag(call, "manifest"), env, error);
-	if (!source || !manifest_check_env(source_manifest(source), env, error))
+	if (!source || !check_serves(call, source, error) ||
+	    !manifest_check_env(source_manifest(source), env, error))
 		return NULL;
 	announce(call, folder, source);
 	return g_steal_pointer(&source);

@@ -83,10 +83,15 @@ has_balancer(const json_t *ports, gint64 number)
 	return false;
 }
 
-/* NULL when nothing is reached from outside. */
+/* NULL when nothing is reached from outside. A rack that says the URL itself knows its ports and
+ * whether its certificate is one that a browser trusts. */
 static char *
 url_of(const json_t *service)
 {
+	const char *url = json_text_of(service, "url", NULL);
+	if (url)
+		return *url ? g_strdup(url) : NULL;
+
 	const char *domain = json_text_of(service, "domain", "");
 	const json_t *ports = json_object_get(service, "ports");
 	gint64 first = json_int_of(json_array_get(ports, 0), "balancer", 0);

@@ -92,7 +92,9 @@ read_manifest(Source *source, const Env *env, GError **error)
 		return false;
 	if (strcmp(source->file, DOCKERFILE) == 0) {
 		g_autofree char *dockerfile = g_steal_pointer(&text);
-		text = manifest_for_dockerfile(dockerfile);
+		text = manifest_for_dockerfile(dockerfile, error);
+		if (!text)
+			return false;
 		length = strlen(text);
 	}
 

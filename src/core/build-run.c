@@ -103,7 +103,7 @@ manifest_text(BuildRun *run, TarWanted *wanted, GError **error)
 		return NULL;
 	}
 	if (wanted[1].text)
-		return manifest_for_dockerfile(wanted[1].text);
+		return manifest_for_dockerfile(wanted[1].text, error);
 
 	error_set(error, CARRACK_ERROR_INVALID,
 	    "no convox.yml and no Dockerfile in the source: add one of them");

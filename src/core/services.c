@@ -7,6 +7,17 @@
 
 #include <string.h>
 
+/* Where a browser gets there. Plain HTTP, as long as the only certificate is the one that the rack
+ * has signed itself. */
+static char *
+service_url(const Provider *provider, const char *host)
+{
+	if (provider->http_port == 80)
+		return g_strconcat("http://", host, NULL);
+
+	return g_strdup_printf("http://%s:%u", host, provider->http_port);
+}
+
 /* What the wire calls a service, from the live release and what was scaled by hand. */
 static json_t *
 service_json(Rack *rack, const App *app, const ManifestService *service)
@@ -25,11 +36,12 @@ service_json(Rack *rack, const App *app, const ManifestService *service)
 	}
 	gint64 cpu = json_int_of(scale, "cpu", service->cpu);
 	gint64 memory = json_int_of(scale, "memory", service->memory);
-	return json_pack("{s:I, s:I, s:s, s:I, s:s, s:n, s:o}", "count",
+	g_autofree char *url = has_host ? service_url(rack->provider, own) : g_strdup("");
+	return json_pack("{s:I, s:I, s:s, s:I, s:s, s:n, s:o, s:s}", "count",
 	    (json_int_t)json_int_of(scale, "count", service->count_minimum), "cpu",
 	    (json_int_t)(cpu ? cpu : MANIFEST_DEFAULT_CPU), "domain", has_host ? own : "", "memory",
 	    (json_int_t)(memory ? memory : MANIFEST_DEFAULT_MEMORY), "name", service->name, "nlb",
-	    "ports", ports);
+	    "ports", ports, "url", url);
 }
 
 /* The manifest of the live release; an empty one when there is none. */

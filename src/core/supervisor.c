@@ -87,6 +87,35 @@ look_leftovers(Rack *rack, const char *name)
 	}
 }
 
+/*
+ * The engine has lost a deployment that should be live (the rack was installed anew over its old
+ * state, somebody removed the Swarm service by hand): the service is rolled out again. True when
+ * that was necessary.
+ */
+static bool
+look_missing(Rack *rack, const App *app, const Plan *plan)
+{
+	Engine *engine = rack->provider->engine;
+	g_autoptr(GPtrArray) deployments = engine->ops->deployments(engine, app->name, NULL);
+	if (!deployments)
+		return false;
+
+	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < deployments->len; i++)
+		g_hash_table_add(known, ((const EngineDeployment *)deployments->pdata[i])->id);
+	for (guint i = 0; i < plan->services->len; i++) {
+		const PlanService *service = plan->services->pdata[i];
+		const char *name = service->service->name;
+		if (g_hash_table_contains(known, live_of(app, name)))
+			continue;
+
+		logs_system(rack->provider->logs, app->name, "supervisor",
+		    "service %s is gone from the engine: starting it again", name);
+		return service_replace(rack, app->name, name, "restore", NULL);
+	}
+	return false;
+}
+
 static bool
 has_server(const GPtrArray *servers, const char *process)
 {
@@ -220,10 +249,13 @@ look_app(Supervisor *supervisor, const char *name)
 		return;
 	}
 
+	look_leftovers(rack, name);
+	if (operation_is_running(rack, name) || look_missing(rack, app, plan))
+		return;
+
 	Look look = {supervisor, plan, app, NULL};
 	look.probes =
 	    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)probe_free);
-	look_leftovers(rack, name);
 	gint64 begun = g_get_monotonic_time();
 	while (!operation_is_running(rack, name) && !is_stopping(supervisor) &&
 	       g_get_monotonic_time() - begun < LOOK_LIMIT) {
@@ -251,7 +283,7 @@ look_run(gpointer data, gpointer user_data)
 	LOCKED(&supervisor->lock);
 	g_hash_table_remove(supervisor->looking, app);
 	/* Somebody asked for a look meanwhile: what this one saw may be old. */
-	if (g_hash_table_contains(supervisor->waiting, app))
+	if (!supervisor->is_stopping && g_hash_table_contains(supervisor->waiting, app))
 		g_thread_pool_push(supervisor->pool, g_strdup(app), NULL);
 }
 
@@ -374,7 +406,8 @@ supervisor_stop(Supervisor *supervisor)
 	if (supervisor->monitor)
 		g_thread_join(g_steal_pointer(&supervisor->monitor));
 	if (supervisor->pool)
-		g_thread_pool_free(g_steal_pointer(&supervisor->pool), FALSE, TRUE);
+		g_thread_pool_free(supervisor->pool, FALSE, TRUE);
+	supervisor->pool = NULL;
 }
 
 void

@@ -151,12 +151,24 @@ manifest_parse(const char *text, gsize length, const char *file, const Env *env,
 }
 
 char *
-manifest_for_dockerfile(const char *dockerfile_text)
+manifest_for_dockerfile(const char *dockerfile_text, GError **error)
 {
-	unsigned port = dockerfile_port(dockerfile_text);
-	g_autofree char *port_line =
-	    port > 0 ? g_strdup_printf("    port: %u\n", port) : g_strdup("");
-	return g_strdup_printf("services:\n  web:\n    build: .\n%s", port_line);
+	unsigned count = dockerfile_port_count(dockerfile_text);
+	if (count > 1) {
+		error_set(error, CARRACK_ERROR_INVALID,
+		    "Dockerfile: it exposes %u ports, so which one serves? Write one EXPOSE, or a "
+		    "convox.yml "
+		    "with services.web.port",
+		    count);
+		return NULL;
+	}
+
+	g_autofree char *port =
+	    count == 1 ? g_strdup_printf("    port: %u\n", dockerfile_port(dockerfile_text))
+		       : g_strdup("");
+	/* All of the environment reaches it: there is no place to declare names in. */
+	return g_strdup_printf(
+	    "services:\n  web:\n    build: .\n%s    environment: [\"*\"]\n", port);
 }
 
 const ManifestService *

@@ -66,11 +66,12 @@ typedef struct {
 Manifest *
 manifest_parse(const char *text, gsize length, const char *file, const Env *env, GError **error);
 
-/* The manifest of a folder with only a Dockerfile: one service `web` with build `.`, port from
- * EXPOSE (the first; 0 when there is none). As text, to be stored and parsed like any other. The
+/* The manifest of a folder with only a Dockerfile: one service `web` with build `.`, the port that
+ * it exposes (none: it has no way in) and all of the environment. One that exposes several does not
+ * say enough: the error asks for a convox.yml. As text, to be stored and parsed like any other. The
  * caller frees it. */
 char *
-manifest_for_dockerfile(const char *dockerfile_text);
+manifest_for_dockerfile(const char *dockerfile_text, GError **error);
 
 void
 manifest_free(Manifest *manifest);

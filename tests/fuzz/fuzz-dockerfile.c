@@ -20,7 +20,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (arguments == NULL || has_port != (dockerfile_port_count(text) > 0))
 		abort();
 
-	g_autofree char *made = manifest_for_dockerfile(text);
+	g_autofree char *made = manifest_for_dockerfile(text, NULL);
+	if ((made != NULL) != (dockerfile_port_count(text) < 2))
+		abort();
+	if (made == NULL)
+		return 0;
 	g_autoptr(Manifest) manifest = manifest_parse(made, strlen(made), "made", NULL, NULL);
 	if (manifest == NULL)
 		abort();

@@ -223,14 +223,14 @@ a_deploy_tells_its_steps(World *world, gconstpointer data)
 	expect_contains(world->out, "Starting build... OK\n");
 	expect_contains(world->out, "\nPromoting R");
 	expect_contains(world->out, "  web       start     1 of 1 healthy");
-	expect_contains(world->out, "\nOK\nhttps://blog-web.fake.test\nRelease R");
+	expect_contains(world->out, "\nOK\nhttp://blog-web.fake.test\nRelease R");
 	expect(world, "services -a blog",
 	    "SERVICE  DOMAIN              PORTS\n"
 	    "web      blog-web.fake.test  443:3000 80:3000\n");
 	expect(world, "scale -a blog",
 	    "SERVICE  DESIRED  RUNNING  CPU  MEMORY\n"
 	    "web      1        1        256  512\n");
-	expect(world, "open -a blog", "https://blog-web.fake.test\n");
+	expect(world, "open -a blog", "http://blog-web.fake.test\n");
 }
 
 static void

@@ -455,14 +455,27 @@ a_service_gets_what_it_declares(void)
 static void
 a_dockerfile_alone_is_a_web_service(void)
 {
-	g_autofree char *with = manifest_for_dockerfile("FROM a\nEXPOSE 3000\n");
+	g_autoptr(GError) error = NULL;
+	g_autofree char *with = manifest_for_dockerfile("FROM a\nEXPOSE 3000\n", &error);
+	g_assert_no_error(error);
 	g_autoptr(Manifest) web = parse(with);
 	g_assert_cmpstr(only(web)->name, ==, "web");
 	g_assert_cmpstr(only(web)->build.path, ==, ".");
 	g_assert_cmpuint(only(web)->port, ==, 3000);
-	g_autofree char *without = manifest_for_dockerfile("FROM a\n");
+	g_assert_cmpstr(only(web)->environment[0], ==, "*");
+}
+
+static void
+a_dockerfile_with_two_ports_asks_for_one(void)
+{
+	g_autoptr(GError) none = NULL;
+	g_autofree char *without = manifest_for_dockerfile("FROM a\n", &none);
+	g_assert_no_error(none);
 	g_autoptr(Manifest) worker = parse(without);
 	g_assert_cmpuint(only(worker)->port, ==, 0);
+	g_autoptr(GError) two = NULL;
+	g_assert_null(manifest_for_dockerfile("FROM a\nEXPOSE 80 443\n", &two));
+	g_assert_error(two, CARRACK_ERROR, CARRACK_ERROR_INVALID);
 }
 
 /* Convox's own manifest of everything, shortened to what is read here. */
@@ -521,6 +534,8 @@ main(int argc, char **argv)
 	    "/manifest/a-service-gets-what-it-declares", a_service_gets_what_it_declares);
 	g_test_add_func(
 	    "/manifest/a-dockerfile-alone-is-a-web-service", a_dockerfile_alone_is_a_web_service);
+	g_test_add_func("/manifest/a-dockerfile-with-two-ports-asks-for-one",
+	    a_dockerfile_with_two_ports_asks_for_one);
 	g_test_add_func(
 	    "/manifest/anchors-and-merges-make-services", anchors_and_merges_make_services);
 	return g_test_run();

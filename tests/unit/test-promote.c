@@ -376,6 +376,25 @@ test_router_restart(void)
 }
 
 static void
+test_lost_deployment(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autofree char *release = first(fixture, TWO);
+	Engine *engine = fixture->provider->engine;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) deployments = engine->ops->deployments(engine, "shop", &error);
+	const EngineDeployment *deployment = deployments->pdata[0];
+	engine->ops->remove(engine, deployment->id, &error);
+	g_assert_no_error(error);
+	fixture_until(fixture_count(fixture, "shop", release) == 0);
+	fixture_restart(fixture);
+	fixture_until(fixture_count(fixture, "shop", release) == 2);
+	fixture_until(fixture_request(fixture, "shop-web.fake.test", "/") == 200);
+	fixture_wait_idle(fixture, "shop");
+	assert_live(fixture, "shop", release);
+}
+
+static void
 test_scale(void)
 {
 	g_autoptr(Fixture) fixture = fixture_new();
@@ -526,6 +545,7 @@ main(int argc, char **argv)
 	g_test_add_func("/promote/a-service-that-left-the-manifest-goes", test_service_gone);
 	g_test_add_func("/supervisor/a-crashed-process-is-replaced", test_crash);
 	g_test_add_func("/supervisor/a-restarted-router-is-filled-again", test_router_restart);
+	g_test_add_func("/supervisor/a-lost-deployment-is-made-again", test_lost_deployment);
 	g_test_add_func("/services/scale-counts-up-down-and-stays", test_scale);
 	g_test_add_func("/services/an-unknown-service-is-told-with-the-known", test_scale_unknown);
 	g_test_add_func("/services/restart-replaces-the-processes", test_restart);
