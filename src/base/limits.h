@@ -9,8 +9,8 @@
 	(4LL * 1024 * 1024 * 1024) /* an uploaded object; goes to a file, never to memory */
 #define LIMIT_MANIFEST_BYTES (1024 * 1024)
 #define LIMIT_YAML_DEPTH 32
-#define LIMIT_YAML_NODES 100000 /* counted while walking, so an alias counts each time it is used  \
-				 */
+/* Counted while walking, so an alias counts each time it is used. */
+#define LIMIT_YAML_NODES 100000
 #define LIMIT_ENV_NAME_BYTES 255
 #define LIMIT_ENV_ENTRY_BYTES 131071 /* «NAME=value»: the kernel's limit for one string */
 #define LIMIT_ENV_BYTES (768 * 1024) /* a whole environment */

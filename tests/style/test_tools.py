@@ -20,7 +20,8 @@ BAD = {
     "length": "void\nf(void)\n{\n" + "\tg();\n" * 61 + "}\n",
     "parameters": "void\nf(int a, int b, int c, int d, int e, int g, int h)\n{\n}\n",
     "file": "int a;\n" * 800,
-    "nesting": "void\nf(int a)\n{\n\tif (a) {\n\t\tif (a) {\n\t\t\tif (a) {\n\t\t\t\tif (a) {\n\t\t\t\t\tif (a) {\n\t\t\t\t\t\tg();\n\t\t\t\t\t}\n\t\t\t\t}\n\t\t\t}\n\t\t}\n\t}\n}\n",
+    "nesting": "void\nf(int a)\n{\n" + "".join("\t" * depth + "if (a) {\n" for depth in range(1, 6)) + "\t" * 6 + "g();\n"
+               + "".join("\t" * depth + "}\n" for depth in range(5, 0, -1)) + "}\n",
 }
 
 
