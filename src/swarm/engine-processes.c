@@ -181,13 +181,38 @@ engine_processes(Engine *base, const char *deployment, GError **error)
 	return list_tasks((SwarmEngine *)base, filters, false, error);
 }
 
+/* The command of a process that runs its image's own: only its container knows it. People read it,
+ * so a container that cannot be asked (another node's) leaves it empty. */
+static void
+fill_commands(SwarmEngine *engine, const char *filters, GPtrArray *processes)
+{
+	json_auto_t *containers =
+	    docker_call(engine->docker, "GET", NULL, NULL, "/containers/json?%s", filters);
+	g_autoptr(GHashTable) commands = g_hash_table_new(g_str_hash, g_str_equal);
+	gsize index;
+	json_t *container;
+	json_array_foreach(containers, index, container)
+	    g_hash_table_insert(commands, (gpointer)json_text_of(container, "Id", ""),
+		(gpointer)json_text_of(container, "Command", ""));
+	for (guint i = 0; i < processes->len; i++) {
+		Process *process = processes->pdata[i];
+		const char *command = g_hash_table_lookup(commands, process->container);
+		if (*process->command || !command)
+			continue;
+		g_free(process->command);
+		process->command = g_strdup(command);
+	}
+}
+
 GPtrArray *
 engine_processes_of_app(Engine *base, const char *app, bool living, GError **error)
 {
 	SwarmEngine *engine = (SwarmEngine *)base;
 	g_autofree char *filters = engine_label_filter(engine->rack, app);
-
-	return list_tasks(engine, filters, living, error);
+	GPtrArray *processes = list_tasks(engine, filters, living, error);
+	if (processes && living && app)
+		fill_commands(engine, filters, processes);
+	return processes;
 }
 
 /* The rack's own containers: api and registry are Swarm's, the router stands alone. */
