@@ -116,8 +116,6 @@ typedef struct {
 	const char *const *headers; /* «Name: value», signed as well; NULL: none */
 	const void *body;
 	gsize body_length;
-	HttpWrite write; /* takes the body of a 2xx; after its first byte there is no new try */
-	gpointer write_data;
 	gsize max_answer;    /* as in HttpRequest */
 	unsigned timeout_ms; /* of one try, instead of the client's */
 } AwsRequest;

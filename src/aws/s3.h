@@ -41,8 +41,8 @@ s3_put_stream(AwsClient *client,
     GCancellable *cancel,
     GError **error);
 
-/* Hands an object to `write` as it comes. A connection that breaks is taken up where it broke, if
- * the object is still the same. CARRACK_ERROR_NOT_FOUND. */
+/* Hands an object to `write`, 8 MiB at a time. CARRACK_ERROR_CONFLICT if it is replaced meanwhile,
+ * CARRACK_ERROR_NOT_FOUND. */
 bool
 s3_get(AwsClient *client,
     const S3Object *object,
@@ -73,7 +73,8 @@ s3_head(AwsClient *client,
 bool
 s3_delete(AwsClient *client, const S3Object *object, GCancellable *cancel, GError **error);
 
-/* Deletes every object below `prefix`, all versions of it too; « » (empty) empties the bucket. */
+/* Deletes every object below `prefix`, all versions of it too; an empty prefix empties the bucket.
+ */
 bool
 s3_delete_prefix(AwsClient *client,
     const char *bucket,

@@ -24,6 +24,7 @@
 
 #define CONNECT_TIMEOUT_MS 5000
 #define IDLE_LINES 16
+#define HEADER_LINES 200 /* of an answer; what comes after them is dropped */
 
 /* libcurl's own answers to a failed certificate check (X509_V_ERR_…), without OpenSSL's header. */
 #define X509_OK 0
@@ -47,7 +48,8 @@ typedef struct {
 	CURL *easy;
 	struct curl_slist *headers;
 	GString *body;
-	GError *failure; /* of a callback */
+	GPtrArray *lines; /* of the head */
+	GError *failure;  /* of a callback */
 	char problem[CURL_ERROR_SIZE];
 } Call;
 
@@ -212,7 +214,16 @@ http_answer_free(HttpAnswer *answer)
 
 	g_free(answer->body);
 	g_free(answer->content_type);
+	g_strfreev(answer->headers);
 	g_free(answer);
+}
+
+const char *
+http_answer_header(const HttpAnswer *answer, const char *name)
+{
+	HttpHead head = {.lines = answer->headers};
+
+	return http_head_value(&head, name);
 }
 
 char *
@@ -321,6 +332,20 @@ on_answer(char *bytes, size_t size, size_t count, void *data)
 	return taken ? size * count : CURL_WRITEFUNC_ERROR;
 }
 
+/* A line of the head. Heads of «100 Continue» come before the real one. */
+static size_t
+on_header(char *bytes, size_t size, size_t count, void *data)
+{
+	Call *call = data;
+	g_autofree char *line = g_strchomp(g_strndup(bytes, size * count));
+
+	if (g_str_has_prefix(line, "HTTP/"))
+		g_ptr_array_set_size(call->lines, 0);
+	else if (*line && call->lines->len < HEADER_LINES)
+		g_ptr_array_add(call->lines, g_steal_pointer(&line));
+	return size * count;
+}
+
 static void
 set_body(Call *call)
 {
@@ -382,6 +407,8 @@ set_call_options(Call *call)
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
 	set_body(call);
 	set_headers(call);
 	if (request->method && g_str_equal(request->method, "HEAD"))
@@ -541,6 +568,8 @@ answer_of(Call *call)
 	answer->content_type = g_strdup(content_type);
 	answer->length = call->body->len;
 	answer->body = g_string_free(g_steal_pointer(&call->body), FALSE);
+	g_ptr_array_add(call->lines, NULL);
+	answer->headers = (char **)g_ptr_array_steal(call->lines, NULL);
 	return answer;
 }
 
@@ -551,6 +580,8 @@ call_clear(Call *call)
 	g_clear_error(&call->failure);
 	if (call->body)
 		g_string_free(call->body, TRUE);
+	if (call->lines)
+		g_ptr_array_unref(call->lines);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Call, call_clear)
@@ -564,6 +595,7 @@ http_call(HttpClient *client, const HttpRequest *request, GCancellable *cancel, 
 	HttpLine *line = take_line(client);
 	g_auto(Call) call = {.client = client, .request = request, .easy = line->easy};
 	call.body = g_string_new(NULL);
+	call.lines = g_ptr_array_new_with_free_func(g_free);
 	set_call_options(&call);
 
 	CURLcode result;

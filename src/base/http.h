@@ -54,6 +54,7 @@ typedef struct {
 	char *body; /* NUL-terminated, never NULL */
 	gsize length;
 	char *content_type; /* or NULL */
+	char **headers;     /* «Name: value» lines */
 } HttpAnswer;
 
 HttpClient *
@@ -73,6 +74,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(HttpAnswer, http_answer_free)
  * could not connect, timed out, cancelled; UPSTREAM: broken answer; TOO_LARGE). Never retries. */
 HttpAnswer *
 http_call(HttpClient *client, const HttpRequest *request, GCancellable *cancel, GError **error);
+
+/* The value of the first header with this name (in any case), or NULL. Borrowed. */
+const char *
+http_answer_header(const HttpAnswer *answer, const char *name);
 
 /* «https://host:port» of base_url, in lower case and without the scheme's own port: what a client
  * says in Origin. The caller frees it. */
