@@ -77,6 +77,16 @@ pause_or_signal(const sigset_t *signals, unsigned milliseconds)
 	return sigtimedwait(signals, NULL, &pause) > 0;
 }
 
+/* A debugger, or being stopped and continued, interrupts the wait: that is no order to end. */
+static int
+await_signal(const sigset_t *signals)
+{
+	int number = -1;
+	while (number < 0)
+		number = sigwaitinfo(signals, NULL);
+	return number;
+}
+
 static bool
 may_help_to_wait(const GError *error)
 {
@@ -132,8 +142,7 @@ serve(GError **error)
 
 	log_event("serving", "rack=%s version=%s socket=%s", options->swarm.rack, CARRACK_VERSION,
 	    options->socket_path);
-	int number = sigwaitinfo(&signals, NULL);
-	log_event("ending", "signal=%s", number > 0 ? strsignal(number) : "none");
+	log_event("ending", "signal=%s", strsignal(await_signal(&signals)));
 	return true;
 }
 
