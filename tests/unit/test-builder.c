@@ -276,7 +276,7 @@ test_failing_step(Fixture *fixture, gconstpointer data)
 	    &error));
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_INVALID);
 	g_test_message("%s", error->message);
-	g_assert_true(g_str_has_prefix(error->message, "build failed: step 2/4 «RUN i=0; "));
+	g_assert_true(g_str_has_prefix(error->message, "build failed: step 2/3 «RUN i=0; "));
 	g_assert_true(g_str_has_suffix(error->message, "» exited 42"));
 	assert_logged(fixture, "line 0");
 	assert_logged(fixture, "line 2999");
@@ -300,7 +300,7 @@ test_bad_dockerfile(Fixture *fixture, gconstpointer data)
 	g_assert_null(
 	    make(fixture, (Wish){.build = "BCOPY", .dockerfile = BASE "COPY none /\n"}, &error));
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_INVALID);
-	g_assert_true(g_str_has_prefix(error->message, "build failed: step 2/4 «COPY none /»: "));
+	g_assert_true(g_str_has_prefix(error->message, "build failed: step 2/3 «COPY none /»: "));
 }
 
 /* BLD-01 */
