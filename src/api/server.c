@@ -209,8 +209,9 @@ check(Exchange *exchange, GError **error)
 	return true;
 }
 
-/* The headers are there. A small body of a request that is refused is read first, so that the
- * connection can go on; a large one is not waited for. */
+/* The headers are there. The body of a request that is refused is read first, since an answer gets
+ * lost when the connection is closed on a client that is still sending; unless the client asks
+ * before it sends, or wants to send more than we would ever read. */
 static enum MHD_Result
 begin(Exchange *exchange, struct MHD_Connection *connection, const char *method)
 {
@@ -222,9 +223,10 @@ begin(Exchange *exchange, struct MHD_Connection *connection, const char *method)
 		check(exchange, &exchange->refusal);
 
 	bool is_refused = !exchange->route || exchange->refusal;
-	bool is_large = request_header(exchange->request, "transfer-encoding") ||
-			exchange->request->length > LIMIT_BODY_BYTES;
-	return is_refused && is_large ? queue_refusal(exchange, connection) : MHD_YES;
+	bool is_waiting = request_header(exchange->request, "expect");
+	bool is_large = exchange->request->length > LIMIT_DISCARDED;
+	return is_refused && (is_waiting || is_large) ? queue_refusal(exchange, connection)
+						      : MHD_YES;
 }
 
 /* False: the connection is to be dropped. */
