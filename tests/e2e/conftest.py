@@ -1,0 +1,94 @@
+"""A rack for the whole run, installed from the programs under test and taken away at the end; apps for single tests.
+
+The run fails when the rack leaves something behind, or when a carrackd of it has ever complained of itself."""
+import fcntl
+import itertools
+import json
+import os
+import signal
+
+import pytest
+from helpers import REPORTS, App, DaemonLogs, Rack, docker, wait_for
+
+counter = itertools.count(1)
+
+
+def remains(rack):
+    """What the engine still has of the rack, by kind."""
+    label = f"label=carrack.rack={rack.name}"
+    found = {
+        "containers": docker("ps", "-aq", "--filter", label),
+        "services": docker("service", "ls", "-q", "--filter", label, check=False),
+        "volumes": docker("volume", "ls", "-q", "--filter", label),
+        "networks": docker("network", "ls", "-q", "--filter", label),
+        "secrets": docker("secret", "ls", "-q", "--filter", label, check=False),
+        "images": docker("images", "-q", "--filter", f"reference=127.0.0.1:{rack.registry}/*"),
+        "folder": f"/run/{rack.name}" if os.path.exists(f"/run/{rack.name}") else "",
+    }
+    return {kind: things for kind, things in found.items() if things}
+
+
+def routers():
+    return set(docker("ps", "--format", "{{.Names}}", "--filter", "label=carrack.part=router").split())
+
+
+def end_daemon(rack):
+    """Ends carrackd as an update would, so that it looks for what it has lost."""
+    container, process = rack.daemon()
+    os.kill(process, signal.SIGTERM)
+    wait_for(lambda: docker("inspect", "-f", "{{.State.Running}}", container, check=False) != "true", 30, "the end of carrackd")
+    return docker("inspect", "-f", "{{.State.ExitCode}}", container, check=False)
+
+
+@pytest.fixture(scope="session")
+def rack(tmp_path_factory):
+    rack = Rack(tmp_path_factory.mktemp("rack"))
+    lock = open(f"/tmp/carrack-{rack.name}.lock", "w", encoding="utf-8")
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where another run has this rack
+    rack.run("uninstall", "--data", "--yes")
+    others = routers()
+    logs = DaemonLogs(rack, rack.folder / "daemon")
+    rack.installed = rack.run("install", timeout=600)
+    rack.password = json.loads((rack.config / "config.json").read_text())["racks"][rack.name]["url"].split(":")[2].split("@")[0]
+    rack.logs = logs
+    yield rack
+    status = end_daemon(rack)
+    rack.run("uninstall", "--data", "--yes", timeout=300)
+    text = logs.end()
+    report = REPORTS.search(text)
+    assert not report, f"carrackd complained of itself:\n{text[max(0, report.start() - 1000):report.start() + 8000]}"
+    assert status in ("0", ""), f"carrackd ended with {status}"
+    assert remains(rack) == {}
+    assert others <= routers(), "a rack that was here before"
+    assert not rack.config.exists()
+
+
+@pytest.fixture(name="make_app")
+def apps(rack, tmp_path):
+    """Makes apps; those that are still there at the end are deleted."""
+    made = []
+
+    def make(name=None, stability=1):
+        app = App(rack, name or f"app{next(counter)}", tmp_path / f"app-{next(counter)}")
+        rack.run("apps", "create", app.name)
+        app.is_named = bool(name)  # the next test may want the name
+        made.append(app)
+        app.run("apps", "params", "set", f"StabilitySeconds={stability}")
+        return app
+
+    yield make
+    for app in made:
+        rack.run("apps", "delete", app.name, "--yes", *([] if app.is_named else ["--no-wait"]), code=None)
+
+
+@pytest.fixture
+def app(make_app):
+    """An app that nothing is deployed to."""
+    return make_app()
+
+
+@pytest.fixture
+def live(app):
+    """An app with one healthy service."""
+    app.write().deploy()
+    return app
