@@ -5,8 +5,10 @@
 #pragma once
 
 #include "base/env.h"
+#include "base/http.h"
 
 typedef struct Engine Engine;
+typedef struct EngineStream EngineStream;
 
 /* What is to run. Strings are borrowed for the call. */
 typedef struct {
@@ -24,6 +26,70 @@ typedef struct {
 	unsigned termination;  /* seconds from SIGTERM to SIGKILL */
 	bool has_init;
 } EngineSpec;
+
+/* A one-off: a process with a command of its own, as the service would run it. It is never replaced
+ * and gets no requests. */
+typedef struct {
+	const EngineSpec *spec; /* its `command` is the one-off's */
+	bool without_entrypoint;
+	bool is_attached; /* talked to through a stream; what it writes is not in the logs */
+	bool has_terminal;
+	unsigned height; /* of the terminal; 0: unknown */
+	unsigned width;
+	gint64 deadline; /* real time; kept with the process, for whoever stops it then; 0: none */
+} EngineOneOff;
+
+/* A command in a process that runs. */
+typedef struct {
+	const char *const *command;
+	bool with_entrypoint; /* the image's entrypoint before it */
+	bool has_terminal;
+	unsigned height;
+	unsigned width;
+} EngineExec;
+
+/* Both ends of a command. One thread reads while another writes. */
+typedef struct {
+	/* What it writes: the count, 0 at its end, -1 with `error` set. `is_error` tells stderr
+	 * from stdout (never on a terminal). */
+	gssize (*read)(EngineStream *stream,
+	    void *buffer,
+	    gsize size,
+	    bool *is_error,
+	    GCancellable *cancel,
+	    GError **error);
+	/* Waits until ENGINE_STREAM_PIECE bytes of input can be written without waiting. 1 then, 0
+	 * after `milliseconds`, -1 with `error` set when it takes no input any more. */
+	int (*wait_room)(
+	    EngineStream *stream, int milliseconds, GCancellable *cancel, GError **error);
+	bool (*write)(EngineStream *stream,
+	    const void *bytes,
+	    gsize length,
+	    GCancellable *cancel,
+	    GError **error);
+	/* End of input; the command goes on. */
+	void (*end_input)(EngineStream *stream);
+	/* Of the terminal; nothing without one. */
+	bool (*resize)(EngineStream *stream, unsigned height, unsigned width, GError **error);
+	/* Waits for its end, after `read` has told of the end of what it writes. 126: it could not
+	 * be run, 127: there is no such command, 128 and more: ended by a signal. */
+	bool (*exit_code)(
+	    EngineStream *stream, int *exit_code, GCancellable *cancel, GError **error);
+	/* Ends the command and what it has started, within three seconds. */
+	void (*kill)(EngineStream *stream);
+	void (*free)(EngineStream *stream);
+} EngineStreamOps;
+
+#define ENGINE_STREAM_PIECE 4096
+
+struct EngineStream {
+	const EngineStreamOps *ops;
+};
+
+void
+engine_stream_free(EngineStream *stream);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineStream, engine_stream_free)
 
 /* A deployment as the engine has it. */
 typedef struct {
@@ -67,7 +133,10 @@ typedef struct {
 	ProcessState state;
 	bool is_wanted; /* the engine means to keep it running */
 	bool was_out_of_memory;
-	int exit_code; /* of an ended one */
+	bool is_one_off;
+	bool is_attached; /* a one-off whose end is its client's */
+	gint64 deadline;  /* of a one-off, or 0 */
+	int exit_code;    /* of an ended one */
 	unsigned port;
 	unsigned cpu;
 	unsigned memory;
@@ -89,6 +158,7 @@ typedef struct {
 	const char *deployment;
 	const char *process; /* the wire's process id */
 	const char *container;
+	bool is_one_off;
 	int exit_code;
 } EngineEvent;
 
@@ -114,7 +184,8 @@ typedef struct {
 	/* Processes of a deployment, ended ones too (they carry the reasons). Elements are Process
 	 * *. One cheap call. */
 	GPtrArray *(*processes)(Engine *engine, const char *deployment, GError **error);
-	/* Processes of an app (NULL: of all apps); only those that live when `living`. */
+	/* Processes of an app (NULL: of all apps), one-offs too; only those that live when
+	 * `living`. */
 	GPtrArray *(*processes_of_app)(
 	    Engine *engine, const char *app, bool living, GError **error);
 	/* Finds out where a running process is reached (fills address, image), or an ended one's
@@ -129,6 +200,36 @@ typedef struct {
 	/* TCP ports that a running process listens on, as «0.0.0.0:8080»; empty when it cannot be
 	 * told. */
 	GPtrArray *(*listening)(Engine *engine, const Process *process);
+	/* Starts a one-off and returns its process id. With `is_attached` nothing of it is lost
+	 * from the first byte on, and `stream` (else unused) is the caller's. A command that cannot
+	 * be run is an error unless it is attached: then its stream tells. */
+	char *(*run)(
+	    Engine *engine, const EngineOneOff *one_off, EngineStream **stream, GError **error);
+	/* One-offs of an app (NULL: of all), ended ones with their exit code too, until they are
+	 * forgotten. */
+	GPtrArray *(*one_offs)(Engine *engine, const char *app, GError **error);
+	/* Clears an ended one-off away when all that it has written is stored. Not an error when it
+	 * is gone. */
+	bool (*forget)(Engine *engine, const Process *one_off, GError **error);
+	/* Runs a command in a process. FORBIDDEN when that does not run. */
+	EngineStream *(*exec)(
+	    Engine *engine, const Process *process, const EngineExec *exec, GError **error);
+	/* A file or folder of a process as an uncompressed tar, whose names begin with the last
+	 * part of `path`. NOT_FOUND when there is none. */
+	bool (*archive_get)(Engine *engine,
+	    const Process *process,
+	    const char *path,
+	    HttpWrite write,
+	    gpointer write_data,
+	    GCancellable *cancel,
+	    GError **error);
+	/* Unpacks a tar at the root of a process's files. */
+	bool (*archive_put)(Engine *engine,
+	    const Process *process,
+	    HttpRead read,
+	    gpointer read_data,
+	    GCancellable *cancel,
+	    GError **error);
 	bool (*capacity)(Engine *engine, EngineCapacity *capacity, GError **error);
 	/* Calls `event` from a thread of the engine's own until the engine is freed. Set once,
 	 * before the first deployment. */

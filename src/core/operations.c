@@ -144,6 +144,13 @@ operation_reason(Rack *rack, Operation *operation)
 	return g_strdup(operation->cancel_reason ? operation->cancel_reason : "cancelled");
 }
 
+bool
+rack_is_stopping(Rack *rack)
+{
+	LOCKED(&rack->lock);
+	return rack->is_stopping;
+}
+
 void
 operations_cancel_all(Rack *rack)
 {

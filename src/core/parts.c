@@ -56,6 +56,13 @@ engine_deployment_free(EngineDeployment *deployment)
 }
 
 void
+engine_stream_free(EngineStream *stream)
+{
+	if (stream)
+		stream->ops->free(stream);
+}
+
+void
 router_server_free(RouterServer *server)
 {
 	if (!server)

@@ -27,16 +27,16 @@ promote_free(Promote *promote)
 	g_free(promote);
 }
 
-/* The journal: what to put back when we die in the middle. */
+/* The journal: what to put back when we die in the middle. Without `rollout` nothing has been
+ * started yet. */
 static bool
-journal_write(Promote *promote, const Rollout *rollout, GError **error)
+journal_write(Rack *rack, const Operation *operation, const Rollout *rollout, GError **error)
 {
-	Store *store = promote->rack->provider->store;
-	const Operation *operation = promote->operation;
+	Store *store = rack->provider->store;
 	g_autofree char *since = text_time(operation->since);
-	json_auto_t *body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", operation->kind,
-	    "release", operation->release, "who", operation->who, "since", since, "before",
-	    rollout_before(rollout));
+	json_auto_t *body = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o}", "kind", operation->kind,
+	    "release", operation->release, "who", operation->who, "since", since, "attempt",
+	    (int)operation->attempt, "before", rollout ? rollout_before(rollout) : json_null());
 	return store->ops->put(
 	    store, KIND_OPERATION, operation->app, "promote", body, STORE_ANY, NULL, error);
 }
@@ -116,6 +116,11 @@ promote_failed(Promote *promote, Timeline *timeline, const json_t *failure, cons
 	Rack *rack = promote->rack;
 	const char *app = promote->operation->app;
 	const char *cause = json_text_of(failure, "cause", error->message);
+	if (rack_is_stopping(rack)) {
+		/* The old release serves; the journal makes the next life try again. */
+		timeline_suspend(timeline);
+		return;
+	}
 	if (promote->is_promote) {
 		bool was_superseded = strcmp(json_text_of(failure, "code", ""), "superseded") == 0;
 		json_auto_t *known =
@@ -134,8 +139,8 @@ promote_failed(Promote *promote, Timeline *timeline, const json_t *failure, cons
 static bool
 promote_work(Promote *promote, Rollout *rollout, GError **error)
 {
-	return journal_write(promote, rollout, error) && rollout_run(rollout, error) &&
-	       promote_commit(promote, rollout, error);
+	return journal_write(promote->rack, promote->operation, rollout, error) &&
+	       rollout_run(rollout, error) && promote_commit(promote, rollout, error);
 }
 
 /*
@@ -206,7 +211,8 @@ promote_run(gpointer data)
 static bool
 promote_start(Rack *rack, Operation *operation, Plan *plan, const char *only, GError **error)
 {
-	if (!app_set_status(rack, operation->app, "updating", error)) {
+	if (!journal_write(rack, operation, NULL, error) ||
+	    !app_set_status(rack, operation->app, "updating", error)) {
 		plan_free(plan);
 		return false;
 	}
@@ -293,6 +299,7 @@ rack_release_promote(
 	if (!operation)
 		return false;
 	if (!promote_accept(rack, operation, id, error)) {
+		journal_clear(rack, name);
 		operation_end(rack, operation);
 		return false;
 	}
@@ -313,18 +320,26 @@ service_replace(Rack *rack, const char *name, const char *service, const char *k
 
 	Plan *plan = plan_make(rack, app, app->release, error);
 	if (!plan || !promote_start(rack, operation, plan, service, error)) {
+		journal_clear(rack, name);
 		operation_end(rack, operation);
 		return false;
 	}
 	return true;
 }
 
-/* Recovery: a promote that was cut off is undone, unless its one decisive write is there. */
+/* Recovery: a promote that was cut off is undone, unless its one decisive write is there, and tried
+ * once more. */
+
+#define ATTEMPTS 2
+#define ADOPT_SECONDS 20
 
 static void
 recover_deployments(Rack *rack, const App *app, const json_t *before)
 {
 	Engine *engine = rack->provider->engine;
+	if (!json_is_object(before))
+		return;
+
 	g_autoptr(GPtrArray) deployments = engine->ops->deployments(engine, app->name, NULL);
 	for (guint i = 0; deployments && i < deployments->len; i++) {
 		const EngineDeployment *deployment = deployments->pdata[i];
@@ -338,41 +353,125 @@ recover_deployments(Rack *rack, const App *app, const json_t *before)
 }
 
 static void
-recover_app(Rack *rack, const App *app)
+recover_failed(Rack *rack, const App *app, const char *release, bool is_promote)
+{
+	json_auto_t *failure = json_pack("{s:s, s:s}", "code", "interrupted", "cause",
+	    "interrupted: carrackd restarted during the promote");
+	if (is_promote)
+		release_set_state(rack, app->name, release, "failed", failure, NULL);
+	g_autoptr(Timeline) timeline = timeline_begin(rack->timelines, app->name, release, NULL);
+	timeline_end(timeline, "failed", json_text_of(failure, "cause", ""), failure);
+}
+
+/* Adds the promote to `again` when it is to be tried once more. */
+static void
+recover_unfinished(Rack *rack, const App *app, const json_t *journal, GPtrArray *again)
+{
+	const char *release = json_text_of(journal, "release", "");
+	bool is_promote = strcmp(json_text_of(journal, "kind", ""), "promote") == 0;
+	gint64 attempt = json_int_of(journal, "attempt", 0) + 1;
+	recover_deployments(rack, app, json_object_get(journal, "before"));
+	if (!is_promote || attempt >= ATTEMPTS) {
+		recover_failed(rack, app, release, is_promote);
+		return;
+	}
+	g_ptr_array_add(again, g_strdup_printf("%s/%s/%" G_GINT64_FORMAT "/%s", app->name, release,
+				   attempt, json_text_of(journal, "who", "")));
+}
+
+static void
+recover_app(Rack *rack, const App *app, GPtrArray *again)
 {
 	Store *store = rack->provider->store;
 	g_autoptr(StoreDocument) journal =
 	    store->ops->get(store, KIND_OPERATION, app->name, "promote", NULL);
-	if (!journal) {
-		if (strcmp(app->status, "updating") == 0)
-			app_set_status(rack, app->name, "running", NULL);
-		return;
+	if (journal) {
+		const char *release = json_text_of(journal->body, "release", "");
+		bool is_promote = strcmp(json_text_of(journal->body, "kind", ""), "promote") == 0;
+		/* Committed: the supervisor takes away what is not live any more. */
+		if (is_promote && strcmp(app->release, release) == 0)
+			release_set_state(rack, app->name, release, "active", NULL, NULL);
+		else
+			recover_unfinished(rack, app, journal->body, again);
+		journal_clear(rack, app->name);
 	}
+	if (strcmp(app->status, "updating") == 0)
+		app_set_status(rack, app->name, "running", NULL);
+}
 
-	const char *release = json_text_of(journal->body, "release", "");
-	const char *kind = json_text_of(journal->body, "kind", "");
-	bool was_committed = strcmp(kind, "promote") == 0 && strcmp(app->release, release) == 0;
-	if (was_committed) {
-		/* The supervisor takes away what is not live any more. */
-		release_set_state(rack, app->name, release, "active", NULL, NULL);
-	} else {
-		recover_deployments(rack, app, json_object_get(journal->body, "before"));
-		json_auto_t *failure = json_pack("{s:s, s:s}", "code", "interrupted", "cause",
-		    "interrupted: carrackd restarted during the promote");
-		if (strcmp(kind, "promote") == 0)
-			release_set_state(rack, app->name, release, "failed", failure, NULL);
-		g_autoptr(Timeline) timeline =
-		    timeline_begin(rack->timelines, app->name, release, NULL);
-		timeline_end(timeline, "failed", json_text_of(failure, "cause", ""), failure);
+GPtrArray *
+promote_recover(Rack *rack)
+{
+	GPtrArray *again = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GPtrArray) apps = app_list(rack->provider->store, NULL);
+	for (guint i = 0; apps && i < apps->len; i++)
+		recover_app(rack, apps->pdata[i], again);
+	return again;
+}
+
+/* After a restart the router serves addresses whose processes it cannot name. A rollout must know
+ * what it drains, so it waits until the supervisor has found them again. */
+static bool
+has_unclaimed(Rack *rack, const char *app)
+{
+	Router *router = rack->provider->router;
+	g_autoptr(GPtrArray) backends = router->ops->backends(router, NULL);
+	g_autofree char *prefix = g_strconcat(app, "/", NULL);
+	for (guint i = 0; backends && i < backends->len; i++) {
+		const char *backend = backends->pdata[i];
+		if (!g_str_has_prefix(backend, prefix))
+			continue;
+		g_autoptr(GPtrArray) servers =
+		    router->ops->servers(router, app, backend + strlen(prefix), NULL);
+		for (guint j = 0; servers && j < servers->len; j++) {
+			if (!*((const RouterServer *)servers->pdata[j])->process)
+				return true;
+		}
 	}
-	app_set_status(rack, app->name, "running", NULL);
-	journal_clear(rack, app->name);
+	return false;
+}
+
+typedef struct {
+	Rack *rack;
+	char *promote;
+} Resume;
+
+static void
+resume_run(gpointer data)
+{
+	g_autofree Resume *resume = data;
+	g_autofree char *promote = resume->promote;
+	Rack *rack = resume->rack;
+	g_auto(GStrv) parts = g_strsplit(promote, "/", 4);
+	gint64 until = g_get_monotonic_time() + ADOPT_SECONDS * G_USEC_PER_SEC;
+	while (has_unclaimed(rack, parts[0]) && g_get_monotonic_time() < until &&
+	       !rack_is_stopping(rack))
+		g_usleep(50 * 1000);
+
+	g_autoptr(GError) error = NULL;
+	Operation *operation =
+	    operation_begin(rack, parts[0], "promote", parts[1], parts[3], false, &error);
+	if (!operation)
+		return;
+	operation->attempt = (unsigned)g_ascii_strtoull(parts[2], NULL, 10);
+	logs_system(rack->provider->logs, parts[0], "deploy",
+	    "promote of %s was cut off: trying it again", parts[1]);
+	if (promote_accept(rack, operation, parts[1], &error))
+		return;
+
+	g_autoptr(App) app = app_load(rack->provider->store, parts[0], NULL);
+	if (app)
+		recover_failed(rack, app, parts[1], true);
+	journal_clear(rack, parts[0]);
+	operation_end(rack, operation);
 }
 
 void
-promote_recover(Rack *rack)
+promote_resume(Rack *rack, GPtrArray *promotes)
 {
-	g_autoptr(GPtrArray) apps = app_list(rack->provider->store, NULL);
-	for (guint i = 0; apps && i < apps->len; i++)
-		recover_app(rack, apps->pdata[i]);
+	for (guint i = 0; i < promotes->len; i++) {
+		Resume *resume = g_new0(Resume, 1);
+		*resume = (Resume){rack, g_strdup(promotes->pdata[i])};
+		rack_run(rack, resume_run, resume);
+	}
 }

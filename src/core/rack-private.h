@@ -15,6 +15,7 @@ typedef struct {
 	char *release; /* or «» */
 	char *who;
 	gint64 since;
+	unsigned attempt; /* of the same promote, counted over the rack's lives */
 	GCancellable *cancel;
 	char *cancel_reason; /* «cancelled by X», set before cancel; under the rack's lock */
 	bool is_ending;      /* its outcome is (about to be) written: the next one waits for it */
@@ -33,6 +34,8 @@ struct Rack {
 	    *retiring; /* deployments that finish their requests, and then go by themselves */
 	bool is_stopping;
 	GThreadPool *workers; /* promotes, restarts and deletions: a thread each */
+	GHashTable *attached;   /* one-offs whose end a client waits for */
+	GHashTable *timed_out;  /* one-offs that were stopped for their time */
 	BuildQueue *builds;
 	Supervisor *supervisor;
 };
@@ -120,16 +123,46 @@ build_queue_cancel(BuildQueue *queue, const char *app, const char *reason);
 void
 build_queue_free(BuildQueue *queue);
 
+/* True once the rack is told to stop: what runs is left to its next life. */
+bool
+rack_is_stopping(Rack *rack);
+
 /* promote.c */
-void
+
+/* Undoes what an earlier life left unfinished. Promotes that are to be tried once more are
+ * returned, «app/release/who/attempt» each, for promote_resume. */
+GPtrArray *
 promote_recover(Rack *rack);
+
+void
+promote_resume(Rack *rack, GPtrArray *promotes);
 
 /* New processes of the live release for one service (NULL: all) take over; returns when accepted.
  */
 bool
 service_replace(Rack *rack, const char *app, const char *service, const char *kind, GError **error);
 
+/* processes.c */
+json_t *
+process_json(const Process *process);
+
+/* one-offs.c */
+
+/* What is known of an ended one-off, as the wire's process; NULL when there is nothing. */
+json_t *
+one_off_record(Rack *rack, const char *app, const char *process);
+
+/* Looks at all one-offs: stops those whose time is over or whose client is gone with an earlier
+ * life, records and clears away those that have ended. */
+void
+one_offs_look(Rack *rack);
+
 /* supervisor.c */
+
+/* One-offs are looked at then at the latest (real time). */
+void
+supervisor_due(Supervisor *supervisor, gint64 time);
+
 Supervisor *
 supervisor_new(Rack *rack);
 

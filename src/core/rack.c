@@ -36,6 +36,8 @@ rack_new(Provider *provider)
 	pthread_cond_init(&rack->idle, NULL);
 	rack->operations = operations_new();
 	rack->retiring = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	rack->attached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	rack->timed_out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->workers = g_thread_pool_new(job_run, NULL, -1, FALSE, NULL);
 	rack->builds = build_queue_new(rack);
 	rack->supervisor = supervisor_new(rack);
@@ -50,10 +52,11 @@ rack_start(Rack *rack, GError **error)
 		g_prefix_error(error, "router: ");
 		return false;
 	}
-	promote_recover(rack);
+	g_autoptr(GPtrArray) promotes = promote_recover(rack);
 	apps_recover(rack);
 	build_queue_recover(rack->builds);
 	supervisor_start(rack->supervisor);
+	promote_resume(rack, promotes);
 	return true;
 }
 
@@ -73,6 +76,8 @@ rack_free(Rack *rack)
 	supervisor_free(rack->supervisor);
 	g_hash_table_unref(rack->operations);
 	g_hash_table_unref(rack->retiring);
+	g_hash_table_unref(rack->attached);
+	g_hash_table_unref(rack->timed_out);
 	pthread_cond_destroy(&rack->idle);
 	pthread_mutex_destroy(&rack->lock);
 	g_free(rack);

@@ -19,7 +19,8 @@ rack_new(Provider *provider);
 bool
 rack_start(Rack *rack, GError **error);
 
-/* Ends the threads: builds are marked failed, promotes go on at the next start. */
+/* Ends the threads: builds are marked failed; promotes go back to the old release and are tried
+ * again at the next start. */
 void
 rack_free(Rack *rack);
 
@@ -153,6 +154,81 @@ rack_process(Rack *rack, const char *app, const char *process, GError **error);
 
 bool
 rack_process_stop(Rack *rack, const char *app, const char *process, GError **error);
+
+/* A one-off: a process of a service's image and environment with a command of its own
+ * (one-offs.c). */
+typedef struct {
+	const char *service;
+	const char *release;        /* NULL: the live one */
+	const char *const *command; /* argv */
+	bool without_entrypoint;
+	bool is_attached;
+	bool has_terminal;
+	unsigned height;
+	unsigned width;
+	unsigned timeout_seconds; /* it is stopped then, and ends with ONE_OFF_TIMED_OUT; 0: none */
+	unsigned memory;          /* 0: as the service */
+	const Env *env;           /* besides the service's; may be NULL */
+	const char *who;
+} RunOptions;
+
+#define ONE_OFF_TIMED_OUT 124
+
+/* Starts it; its process id, which the caller frees. With `is_attached` the caller owns `stream`
+ * and calls rack_process_run_end afterwards. */
+char *
+rack_process_run(
+    Rack *rack, const char *app, const RunOptions *options, EngineStream **stream, GError **error);
+
+/* An attached one-off whose stream is done with: its exit code (ONE_OFF_TIMED_OUT when its time was
+ * over) is recorded, and it is cleared away. */
+int
+rack_process_run_end(Rack *rack, const char *app, const char *process, int exit_code);
+
+/* A command in a running process; `process` may be a service's name, which means its newest. */
+EngineStream *
+rack_process_exec(
+    Rack *rack, const char *app, const char *process, const EngineExec *exec, GError **error);
+
+/* Where bytes go to or come from. */
+typedef struct {
+	HttpRead read;
+	HttpWrite write;
+	gpointer data;
+} RackBytes;
+
+/* A file or folder of a running process as a tar; `path` is absolute. */
+bool
+rack_files_get(Rack *rack,
+    const char *app,
+    const char *process,
+    const char *path,
+    const RackBytes *to,
+    GCancellable *cancel,
+    GError **error);
+
+/* Unpacks a tar at the process's root. */
+bool
+rack_files_put(Rack *rack,
+    const char *app,
+    const char *process,
+    const RackBytes *from,
+    GCancellable *cancel,
+    GError **error);
+
+bool
+rack_files_delete(Rack *rack,
+    const char *app,
+    const char *process,
+    const char *const *paths,
+    GCancellable *cancel,
+    GError **error);
+
+/* The address of a running process of this rack by a name of its service; NOT_FOUND for every other
+ * host. Names are looked up among the rack's own processes and never in DNS, so that no request can
+ * reach the machine itself, its neighbours or a cloud's metadata. The caller frees it. */
+char *
+rack_address(Rack *rack, const char *host, GError **error);
 
 /* The wire's System. */
 json_t *

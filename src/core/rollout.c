@@ -435,43 +435,40 @@ rollout_old(const Rollout *rollout)
 	return old;
 }
 
+/* Whether the old processes of a part have answered all they began until `until`, at most the
+ * service's drain after `begun`. What is longer than the drain is cut. */
 static bool
-part_is_drained(Rollout *rollout, const RolloutPart *part)
+part_wait_drained(Rollout *rollout, const RolloutPart *part, gint64 begun, gint64 until)
 {
 	Router *router = rollout->rack->provider->router;
-	const char *service = part->plan->service->name;
-	if (part->drained->len == 0)
-		return true;
-
-	g_autoptr(GPtrArray) servers =
-	    router->ops->servers(router, rollout->plan->app, service, NULL);
-	for (guint i = 0; servers && i < servers->len; i++) {
-		const RouterServer *server = servers->pdata[i];
-		bool is_old = !g_hash_table_contains(part->routed, server->process);
-		if (is_old && server->state == SERVER_DRAIN && server->sessions > 0)
-			return false;
+	const char *app = rollout->plan->app;
+	const ManifestService *service = part->plan->service;
+	gint64 limit = begun + (gint64)service->drain * G_USEC_PER_SEC;
+	bool all_drained = true;
+	for (guint i = 0; i < part->drained->len; i++) {
+		const char *process = part->drained->pdata[i];
+		gint64 left = MIN(until, limit) - g_get_monotonic_time();
+		unsigned seconds = (unsigned)((MAX(left, 0) + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC);
+		bool is_drained = true;
+		router->ops->wait_drained(
+		    router, app, service->name, process, seconds, &is_drained, NULL, NULL);
+		if (!is_drained && g_get_monotonic_time() >= limit)
+			is_drained = router->ops->cut(router, app, service->name, process, NULL);
+		all_drained = all_drained && is_drained;
 	}
-	return true;
+	return all_drained;
 }
 
 bool
 rollout_wait_drained(Rollout *rollout, unsigned seconds)
 {
-	Router *router = rollout->rack->provider->router;
 	gint64 begun = g_get_monotonic_time();
-	for (guint i = 0; i < rollout->parts->len; i++) {
-		const RolloutPart *part = rollout->parts->pdata[i];
-		const ManifestService *service = part->plan->service;
-		for (guint j = 0; j < part->drained->len; j++) {
-			gint64 spent = (g_get_monotonic_time() - begun) / G_USEC_PER_SEC;
-			gint64 left = MIN(seconds, service->drain) - spent;
-			router->ops->wait_drained(router, rollout->plan->app, service->name,
-			    part->drained->pdata[j], (unsigned)MAX(left, 0), NULL, NULL);
-		}
-		if (!part_is_drained(rollout, part))
-			return false;
-	}
-	return true;
+	gint64 until = begun + (gint64)seconds * G_USEC_PER_SEC;
+	bool all_drained = true;
+	for (guint i = 0; i < rollout->parts->len; i++)
+		all_drained = part_wait_drained(rollout, rollout->parts->pdata[i], begun, until) &&
+			      all_drained;
+	return all_drained;
 }
 
 static void

@@ -69,14 +69,21 @@ typedef struct {
 	    const char *service,
 	    const char *process,
 	    GError **error);
-	/* Waits until a draining server has no session left or `seconds` have passed; what is left
-	 * then is cut. */
+	/* Waits until a draining server has no session left (`is_drained`) or `seconds` have
+	 * passed. */
 	bool (*wait_drained)(Router *router,
 	    const char *app,
 	    const char *service,
 	    const char *process,
 	    unsigned seconds,
+	    bool *is_drained,
 	    GCancellable *cancel,
+	    GError **error);
+	/* Ends the sessions that a draining server still has. */
+	bool (*cut)(Router *router,
+	    const char *app,
+	    const char *service,
+	    const char *process,
 	    GError **error);
 	/* Out at once (its process has died, or has been drained). */
 	bool (*remove)(Router *router,

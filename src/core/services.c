@@ -1,6 +1,5 @@
 /*
- * Services and processes as the wire shows them, and what a user does to them by hand: scale,
- * restart, stop.
+ * Services as the wire shows them, and what a user does to them by hand: scale, restart.
  */
 #include "base/text.h"
 #include "core/rollout.h"
@@ -242,93 +241,4 @@ rack_service_restart(Rack *rack, const char *name, const char *service, GError *
 		return refuse_unknown(manifest, service, error);
 
 	return service_replace(rack, name, service, "restart", error);
-}
-
-/* Processes */
-
-static json_t *
-process_json(const Process *process)
-{
-	g_autofree char *started = text_time(process->started);
-	json_t *ports = json_array();
-	if (process->port)
-		json_array_append_new(ports, json_sprintf("%u:%u", process->port, process->port));
-	return json_pack("{s:s, s:s, s:o, s:f, s:s, s:o, s:s, s:f, s:s, s:o, s:s, s:s, s:s}", "id",
-	    process->id, "app", process->app, "command", json_text_value(process->command), "cpu",
-	    0.0, "host", process->address ? process->address : "", "image",
-	    json_text_value(process->image), "instance", process->node, "memory", 0.0, "name",
-	    process->service, "ports", ports, "release", process->release, "started", started,
-	    "status", process_state_name(process->state));
-}
-
-static int
-process_compare(gconstpointer one, gconstpointer other)
-{
-	const Process *const *a = one;
-	const Process *const *b = other;
-	int order = strcmp((*a)->service, (*b)->service);
-	return order ? order : strcmp((*a)->id, (*b)->id);
-}
-
-static bool
-is_meant(const char *wanted, const char *value)
-{
-	return !wanted || !*wanted || strcmp(wanted, value) == 0;
-}
-
-json_t *
-rack_processes(
-    Rack *rack, const char *name, const char *service, const char *release, GError **error)
-{
-	g_autoptr(App) app = app_load(rack->provider->store, name, error);
-	if (!app)
-		return NULL;
-	Engine *engine = rack->provider->engine;
-	g_autoptr(GPtrArray) processes = engine->ops->processes_of_app(engine, name, true, error);
-	if (!processes)
-		return NULL;
-
-	g_ptr_array_sort(processes, process_compare);
-	json_t *list = json_array();
-	for (guint i = 0; i < processes->len; i++) {
-		const Process *process = processes->pdata[i];
-		if (is_meant(service, process->service) && is_meant(release, process->release))
-			json_array_append_new(list, process_json(process));
-	}
-	return list;
-}
-
-json_t *
-rack_process(Rack *rack, const char *name, const char *id, GError **error)
-{
-	g_autoptr(App) app = app_load(rack->provider->store, name, error);
-	if (!app)
-		return NULL;
-	Engine *engine = rack->provider->engine;
-	g_autoptr(GPtrArray) processes = engine->ops->processes_of_app(engine, name, false, error);
-	if (!processes)
-		return NULL;
-
-	for (guint i = 0; i < processes->len; i++) {
-		const Process *process = processes->pdata[i];
-		if (strcmp(process->id, id) == 0)
-			return process_json(process);
-	}
-	error_set(error, CARRACK_ERROR_NOT_FOUND, "no such process: %s", id);
-	return NULL;
-}
-
-bool
-rack_process_stop(Rack *rack, const char *name, const char *id, GError **error)
-{
-	json_auto_t *known = rack_process(rack, name, id, error);
-	if (!known)
-		return false;
-
-	/* Its requests in flight end first as far as the router can tell: no new ones from here on.
-	 */
-	Router *router = rack->provider->router;
-	router->ops->drain(router, name, json_text_of(known, "name", ""), id, NULL);
-	Engine *engine = rack->provider->engine;
-	return engine->ops->stop(engine, name, id, error);
 }

@@ -168,6 +168,18 @@ is_alive(const GPtrArray *processes, const char *id)
 	return false;
 }
 
+/* One that is not of the live release may still be finishing what it has begun. */
+static bool
+is_draining(Rack *rack, const char *app, const RouterServer *server)
+{
+	Engine *engine = rack->provider->engine;
+	if (server->state != SERVER_DRAIN)
+		return false;
+
+	g_autoptr(GPtrArray) all = engine->ops->processes_of_app(engine, app, true, NULL);
+	return !all || is_alive(all, server->process);
+}
+
 /*
  * Servers whose process is gone. One without a name has been serving since before carrackd started:
  * it stays until all processes are known again, since one of them may be its owner.
@@ -175,13 +187,16 @@ is_alive(const GPtrArray *processes, const char *id)
 static void
 look_dead_servers(Look *look, const char *service, const GPtrArray *processes, bool is_settled)
 {
-	Router *router = look->supervisor->rack->provider->router;
+	Rack *rack = look->supervisor->rack;
+	Router *router = rack->provider->router;
 	const char *app = look->app->name;
 	g_autoptr(GPtrArray) servers = router->ops->servers(router, app, service, NULL);
 	for (guint i = 0; servers && i < servers->len; i++) {
 		const RouterServer *server = servers->pdata[i];
 		bool is_unclaimed = !*server->process;
-		bool is_dead = is_unclaimed ? is_settled : !is_alive(processes, server->process);
+		bool is_dead = is_unclaimed ? is_settled
+					    : !is_alive(processes, server->process) &&
+						  !is_draining(rack, app, server);
 		if (is_dead)
 			router->ops->remove(router, app, service, server->process, NULL);
 	}

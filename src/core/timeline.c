@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define KIND "timeline"
+#define VERSION_LEAP 1000
 
 struct Timelines {
 	Store *store;
@@ -116,7 +117,7 @@ timeline_begin(Timelines *timelines, const char *app, const char *id, const char
 	    timelines->store->ops->get(timelines->store, KIND, app, id, NULL);
 	if (earlier)
 		json_object_set_new(timeline->body, "version",
-		    json_integer(json_int_of(earlier->body, "version", 0) + 1));
+		    json_integer(json_int_of(earlier->body, "version", 0) + VERSION_LEAP));
 	g_hash_table_replace(timelines->running, timeline_key(app, id), timeline);
 	timeline_store(timeline);
 	pthread_cond_broadcast(&timelines->changed);
@@ -210,6 +211,15 @@ steps_end(Timeline *timeline, const char *state)
 	}
 }
 
+/* With the lock held: from now on the stored one is the truth. */
+static void
+timeline_forget(Timeline *timeline)
+{
+	g_autofree char *key = timeline_key(timeline->app, timeline->id);
+	if (g_hash_table_lookup(timeline->timelines->running, key) == timeline)
+		g_hash_table_remove(timeline->timelines->running, key);
+}
+
 void
 timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *failure)
 {
@@ -226,9 +236,17 @@ timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *f
 	 * first. */
 	timeline_changed(timeline);
 	timeline_store(timeline);
-	g_autofree char *key = timeline_key(timeline->app, timeline->id);
-	if (g_hash_table_lookup(timeline->timelines->running, key) == timeline)
-		g_hash_table_remove(timeline->timelines->running, key);
+	timeline_forget(timeline);
+}
+
+void
+timeline_suspend(Timeline *timeline)
+{
+	LOCKED(&timeline->timelines->lock);
+	timeline->has_ended = true;
+	timeline_changed(timeline);
+	timeline_store(timeline);
+	timeline_forget(timeline);
 }
 
 void

@@ -49,6 +49,10 @@ timeline_close(Timeline *timeline,
 void
 timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *failure);
 
+/* Leaves it open for the rack's next life, which begins it anew. */
+void
+timeline_suspend(Timeline *timeline);
+
 /* {"id", "version", "state": running|succeeded|failed|none, "cause", "failure", "started", "ended",
  * "steps": [{"name", "service", "state": open|done|failed|skipped, "started", "ended", "detail"}]}.
  * Waits up to `wait_ms` until the version is over `after`. Never NULL without an error; a timeline

@@ -278,6 +278,7 @@ test_cancel(void)
 	assert_live(fixture, "shop", old);
 }
 
+/* carrackd goes away in the middle of a promote: the next one tries again. */
 static void
 test_restart_of_rack(void)
 {
@@ -290,7 +291,37 @@ test_restart_of_rack(void)
 	g_autoptr(GError) error = NULL;
 	rack_release_promote(fixture->rack, "shop", new, &options, &error);
 	g_assert_no_error(error);
+	fixture_until(fixture_count(fixture, "shop", new) == 2);
+	fake_behave(fixture->provider, "web", NULL);
 	fixture_restart(fixture);
+	json_auto_t *timeline = fixture_wait(fixture, "shop", new);
+	assert_text(timeline, "state", "succeeded");
+	fixture_wait_idle(fixture, "shop");
+	assert_live(fixture, "shop", new);
+	fixture_until(fixture_count(fixture, "shop", old) == 0);
+	g_assert_cmpuint(fixture_count(fixture, "shop", new), ==, 2);
+	fixture_until(fixture_request(fixture, "shop-web.fake.test", "/") == 200);
+}
+
+/* A promote that goes down with the rack each time is not tried for ever. */
+static void
+test_restart_twice(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autofree char *old = first(fixture, TWO);
+	FakeBehaviour slow = {.ready_after_ms = 600000};
+	fake_behave(fixture->provider, "web", &slow);
+	g_autofree char *new = fixture_release(fixture, "shop", NULL, "A=2");
+	PromoteOptions options = {.who = "ann"};
+	g_autoptr(GError) error = NULL;
+	rack_release_promote(fixture->rack, "shop", new, &options, &error);
+	g_assert_no_error(error);
+	fixture_until(fixture_count(fixture, "shop", new) == 2);
+	fixture_restart(fixture);
+	fixture_until(fixture_count(fixture, "shop", new) == 2);
+	fixture_restart(fixture);
+	json_auto_t *timeline = fixture_wait(fixture, "shop", new);
+	assert_text(timeline, "cause", "interrupted: carrackd restarted during the promote");
 	assert_live(fixture, "shop", old);
 	fixture_until(fixture_count(fixture, "shop", new) == 0);
 	g_assert_cmpuint(fixture_count(fixture, "shop", old), ==, 2);
@@ -536,7 +567,8 @@ main(int argc, char **argv)
 	g_test_add_func("/promote/an-older-release-is-refused", test_older);
 	g_test_add_func("/promote/a-second-promote-is-refused-or-takes-over", test_busy);
 	g_test_add_func("/promote/cancel-goes-back-and-says-who", test_cancel);
-	g_test_add_func("/promote/a-dead-carrackd-leaves-the-old-release", test_restart_of_rack);
+	g_test_add_func("/promote/a-promote-outlives-its-carrackd", test_restart_of_rack);
+	g_test_add_func("/promote/a-promote-is-not-tried-for-ever", test_restart_twice);
 	g_test_add_func("/promote/a-singleton-never-runs-twice", test_singleton);
 	g_test_add_func("/promote/a-singleton-comes-back-after-a-failure", test_singleton_back);
 	g_test_add_func(
