@@ -3,8 +3,8 @@
     GET  /             the goods
     POST /orders       {"item": "mug"} -> the order, with its number
     GET  /orders/N     how far it is: placed, packing, shipped
-    POST /work         with the shop's token: the next order to pack, or 204
-    POST /work/N       with the shop's token: it is shipped
+    POST /packing      with the shop's token: the next order to pack, or 204
+    POST /packing/N    with the shop's token: it is shipped
     GET  /health       ok
 
 Orders are in memory, so they live as long as this process.
@@ -88,7 +88,7 @@ class Counter(BaseHTTPRequestHandler):
         text = self.rfile.read(length)
         if path == ["orders"]:
             return 201, place(text)
-        if path[0] != "work" or len(path) > 2:
+        if path[0] != "packing" or len(path) > 2:
             raise Refused(404, "no such page")
         given = self.headers.get("Authorization", "")
         if not hmac.compare_digest(given.encode(), f"Bearer {TOKEN}".encode()):
@@ -114,7 +114,7 @@ class Counter(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, form, *values):
-        if self.path not in ("/health", "/work"):
+        if self.path not in ("/health", "/packing"):
             print(f"{self.command} {self.path} {values[1] if len(values) > 1 else ''}")
 
 

@@ -24,11 +24,11 @@ def post(path):
 
 
 def ship_one():
-    order = post("/work")
+    order = post("/packing")
     if order is None:
         return
     ending.wait(PACE)
-    post(f"/work/{order['number']}")
+    post(f"/packing/{order['number']}")
     print(f"shipped order {order['number']}: {order['item']}")
 
 

@@ -129,7 +129,7 @@ def test_the_shops_worker_ships_what_is_ordered(deployed):
     status, shop = ask(app, "/")
     assert (status, shop["shop"]) == (200, "Corner shop")
     assert ask(app, "/orders", "POST", body='{"item": "anvil"}')[0] == 422
-    assert ask(app, "/work", "POST")[0] == 403
+    assert ask(app, "/packing", "POST")[0] == 403
     status, order = ask(app, "/orders", "POST", body='{"item": "mug"}')
     assert (status, order) == (201, {"number": 1, "item": "mug", "state": "placed"})
     wait_for(lambda: ask(app, "/orders/1")[1]["state"] == "shipped", 30, "shipping")
