@@ -114,12 +114,14 @@ router_wait_drained(Router *router,
     const char *service,
     const char *process,
     unsigned seconds,
+    bool *is_drained,
     GCancellable *cancel,
     GError **error)
 {
 	HaproxyRouter *self = (HaproxyRouter *)router;
 	g_auto(Watched) watched = {0};
-	if (!watch(self, app, service, process, &watched))
+	*is_drained = !watch(self, app, service, process, &watched);
+	if (*is_drained)
 		return true;
 
 	gint64 deadline = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
@@ -127,12 +129,21 @@ router_wait_drained(Router *router,
 		unsigned count = 0;
 		if (!count_sessions(self, &watched, &count, error))
 			return false;
-		if (count == 0)
+		*is_drained = count == 0;
+		if (*is_drained || g_get_monotonic_time() >= deadline)
 			return true;
-		if (g_get_monotonic_time() >= deadline)
-			return cut_sessions(self, &watched, error);
 		if (error_cancelled(cancel, error))
 			return false;
 		pause_unless(cancel, DRAIN_POLL_MILLISECONDS);
 	}
+}
+
+bool
+router_cut(
+    Router *router, const char *app, const char *service, const char *process, GError **error)
+{
+	HaproxyRouter *self = (HaproxyRouter *)router;
+	g_auto(Watched) watched = {0};
+
+	return !watch(self, app, service, process, &watched) || cut_sessions(self, &watched, error);
 }

@@ -69,5 +69,11 @@ router_wait_drained(Router *router,
     const char *service,
     const char *process,
     unsigned seconds,
+    bool *is_drained,
     GCancellable *cancel,
     GError **error);
+
+/* RouterOps.cut. */
+bool
+router_cut(
+    Router *router, const char *app, const char *service, const char *process, GError **error);

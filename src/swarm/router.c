@@ -520,6 +520,7 @@ static const RouterOps operations = {
     .drain = drain,
     .ready = ready,
     .wait_drained = router_wait_drained,
+    .cut = router_cut,
     .remove = remove_server,
     .servers = servers,
     .backends = backends,

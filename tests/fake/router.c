@@ -205,10 +205,18 @@ wait_drained(Router *router,
     const char *service,
     const char *process,
     unsigned seconds,
+    bool *is_drained,
     GCancellable *cancel,
     GError **error)
 {
+	*is_drained = true;
 	return !error_cancelled(cancel, error);
+}
+
+static bool
+cut(Router *router, const char *app, const char *service, const char *process, GError **error)
+{
+	return true;
 }
 
 static bool
@@ -366,6 +374,7 @@ static const RouterOps operations = {
     .drain = drain,
     .ready = ready,
     .wait_drained = wait_drained,
+    .cut = cut,
     .remove = remove_server,
     .servers = servers,
     .backends = backends,

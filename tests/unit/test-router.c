@@ -37,8 +37,11 @@ retire(Fixture *fixture, const char *app, const char *process)
 
 	ROUTER(fixture)->drain(fixture->router, app, "web", process, &error);
 	g_assert_no_error(error);
-	ROUTER(fixture)->wait_drained(fixture->router, app, "web", process, 5, NULL, &error);
+	bool is_drained = false;
+	ROUTER(fixture)->wait_drained(
+	    fixture->router, app, "web", process, 5, &is_drained, NULL, &error);
 	g_assert_no_error(error);
+	g_assert_true(is_drained);
 	ROUTER(fixture)->remove(fixture->router, app, "web", process, &error);
 	g_assert_no_error(error);
 }
@@ -309,15 +312,17 @@ start_slow(Fixture *fixture, Slow *slow)
 	ensure_app(fixture, "other", "other.test");
 }
 
+/* The time it took, with what the server began in `is_drained`. */
 static gint64
-drain_old(Fixture *fixture, unsigned seconds)
+drain_old(Fixture *fixture, unsigned seconds, bool *is_drained)
 {
 	g_autoptr(GError) error = NULL;
 	gint64 begin = g_get_monotonic_time();
 
 	ROUTER(fixture)->drain(fixture->router, "shop", "web", "old", &error);
 	g_assert_no_error(error);
-	ROUTER(fixture)->wait_drained(fixture->router, "shop", "web", "old", seconds, NULL, &error);
+	ROUTER(fixture)->wait_drained(
+	    fixture->router, "shop", "web", "old", seconds, is_drained, NULL, &error);
 	g_assert_no_error(error);
 	return g_get_monotonic_time() - begin;
 }
@@ -328,7 +333,9 @@ drain_waits(Fixture *fixture, gconstpointer data)
 	Slow slow = {0};
 	start_slow(fixture, &slow);
 
-	g_assert_cmpint(drain_old(fixture, 10), >, G_USEC_PER_SEC / 2);
+	bool is_drained = false;
+	g_assert_cmpint(drain_old(fixture, 10, &is_drained), >, G_USEC_PER_SEC / 2);
+	g_assert_true(is_drained);
 	pthread_join(slow.thread, NULL);
 	g_assert_cmpuint(answer_status(slow.answer), ==, 200);
 	close(slow.fd);
@@ -336,12 +343,31 @@ drain_waits(Fixture *fixture, gconstpointer data)
 }
 
 static void
-drain_cuts(Fixture *fixture, gconstpointer data)
+drain_only_looks(Fixture *fixture, gconstpointer data)
 {
 	Slow slow = {0};
 	start_slow(fixture, &slow);
 
-	g_assert_cmpint(drain_old(fixture, 0), <, G_USEC_PER_SEC);
+	bool is_drained = true;
+	drain_old(fixture, 0, &is_drained);
+	g_assert_false(is_drained);
+	pthread_join(slow.thread, NULL);
+	g_assert_cmpuint(answer_status(slow.answer), ==, 200);
+	close(slow.fd);
+	g_free(slow.answer);
+}
+
+static void
+cut_ends_sessions(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	Slow slow = {0};
+	start_slow(fixture, &slow);
+
+	bool is_drained = true;
+	g_assert_cmpint(drain_old(fixture, 0, &is_drained), <, G_USEC_PER_SEC);
+	ROUTER(fixture)->cut(fixture->router, "shop", "web", "old", &error);
+	g_assert_no_error(error);
 	pthread_join(slow.thread, NULL);
 	g_assert_cmpuint(answer_status(slow.answer), !=, 200);
 	close(slow.fd);
@@ -355,7 +381,8 @@ drain_and_back(Fixture *fixture, gconstpointer data)
 	ensure_app(fixture, "shop", "shop.test");
 	add_server(fixture, "shop", "p1", fixture_serve(fixture, "shop-one"));
 
-	drain_old(fixture, 1);
+	bool is_drained = false;
+	drain_old(fixture, 1, &is_drained);
 	ROUTER(fixture)->drain(fixture->router, "shop", "web", "p1", &error);
 	g_assert_no_error(error);
 	assert_answer(fixture, "shop.test", 503, "");
@@ -633,7 +660,8 @@ main(int argc, char **argv)
 	    {"/router/reloads-lose-no-request", reloads},
 	    {"/router/idle-connection-over-a-reload-reaches-the-new-process", idle_over_reload},
 	    {"/router/drain-waits-for-a-request-in-a-replaced-worker", drain_waits},
-	    {"/router/drain-cuts-at-its-limit", drain_cuts},
+	    {"/router/waiting-cuts-nothing", drain_only_looks},
+	    {"/router/cut-ends-what-a-draining-process-still-does", cut_ends_sessions},
 	    {"/router/drained-process-can-come-back", drain_and_back},
 	    {"/router/restart-answers-503-until-restored", restart},
 	    {"/router/new-router-adopts-who-is-in-the-slots", adopts},
