@@ -3,7 +3,7 @@
  * Linked statically by bench/deploy, so that its image holds this one file.
  *
  *   GET /, POST /    «bench version=V process=HOST bytes=N», N being the body's length
- *   GET /slow?MS     the same after MS milliseconds
+ *   ANY /slow?MS     the same after MS milliseconds
  *   GET /health      ok
  *
  * BENCH_VERSION   what it says of itself
@@ -137,8 +137,8 @@ serve_one(Connection *connection)
 
 	size_t bytes = body_length(connection->head);
 	bool is_health = strncmp(connection->head, "GET /health", 11) == 0;
-	bool is_slow = strncmp(connection->head, "GET /slow?", 10) == 0;
-	long pause = is_slow ? strtol(connection->head + 10, NULL, 10) : 0;
+	const char *path = connection->head + strcspn(connection->head, " ");
+	long pause = strncmp(path, " /slow?", 7) == 0 ? strtol(path + 7, NULL, 10) : 0;
 	if (!skip_body(connection, end, bytes))
 		return false;
 	if (pause > 0 && pause <= 60000)
