@@ -95,7 +95,8 @@ signed_headers(const Attempt *attempt)
 
 	g_auto(GStrv) signature = sigv4_sign(&request, &keys);
 	g_autoptr(GStrvBuilder) lines = g_strv_builder_new();
-	g_strv_builder_addv(lines, (const char **)call->headers);
+	if (call->headers)
+		g_strv_builder_addv(lines, (const char **)call->headers);
 	g_strv_builder_addv(lines, (const char **)signature);
 	return g_strv_builder_end(lines);
 }
