@@ -76,7 +76,12 @@ open_source(Call *call, const char *folder, GError **error)
 	if (!env)
 		return NULL;
 
-	g_autoptr(Source) source = source_open(folder, call_flag(call, "manifest"), env, error);
+	SourceOptions options = {
+	    .manifest_file = call_flag(call, "manifest"),
+	    .env = env,
+	    .is_strict = call_has(call, "strict"),
+	};
+	g_autoptr(Source) source = source_open(folder, &options, error);
 	if (!source || !check_serves(call, source, error) ||
 	    !manifest_check_env(source_manifest(source), env, error))
 		return NULL;

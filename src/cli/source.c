@@ -6,12 +6,11 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "manifest/files.h"
 #include "manifest/ignore.h"
 
 #include <string.h>
 
-#define MANIFEST_FILE "convox.yml"
-#define DOCKERFILE "Dockerfile"
 #define IGNORE_FILE ".dockerignore"
 #define BYTE_ORDER_MARK "\xEF\xBB\xBF"
 
@@ -60,46 +59,75 @@ read_text(const Source *source, const char *path, char **text, gsize *length, GE
 	    *length, LIMIT_MANIFEST_BYTES);
 }
 
-/* Which file says what the app is. */
-static bool
-choose_file(Source *source, const char *wanted, GError **error)
-{
-	const char *file = wanted ? wanted : MANIFEST_FILE;
-	if (!wanted && !is_file(source, file))
-		file = DOCKERFILE;
-	if (!is_file(source, file)) {
-		if (wanted)
-			return error_set(error, CARRACK_ERROR_NOT_FOUND,
-			    "manifest %s: no such file in %s", wanted, source->folder);
-		return error_set(error, CARRACK_ERROR_NOT_FOUND, "%s: no %s and no %s there",
-		    source->folder, MANIFEST_FILE, DOCKERFILE);
-	}
-	if (g_str_has_prefix(file, "/") || strstr(file, ".."))
-		return error_set(error, CARRACK_ERROR_INVALID,
-		    "manifest %s: give a path inside the folder that is built", file);
+/* Reading of the manifest: which files of a folder it is made of. */
+typedef struct {
+	const char *folder;
+	GPtrArray *needed; /* or NULL */
+} Reading;
 
-	source->file = g_strdup(file);
-	g_ptr_array_add(source->needed, plain_path(file));
-	return true;
+static char *
+read_beside(gpointer data, const char *path, gsize *length, GError **error)
+{
+	const Reading *reading = data;
+	g_autofree char *full = g_build_filename(reading->folder, path, NULL);
+	g_autoptr(GError) failure = NULL;
+	char *text = NULL;
+	if (!g_file_test(full, G_FILE_TEST_IS_REGULAR))
+		return NULL;
+	if (!g_file_get_contents(full, &text, length, &failure)) {
+		error_set(error, CARRACK_ERROR_INVALID, "%s", failure->message);
+		return NULL;
+	}
+	if (reading->needed)
+		g_ptr_array_add(reading->needed, plain_path(path));
+	return text;
 }
 
 static bool
-read_manifest(Source *source, const Env *env, GError **error)
+check_wanted(const char *folder, const char *wanted, GError **error)
 {
-	g_autofree char *text = NULL;
-	gsize length;
-	if (!read_text(source, source->file, &text, &length, error))
-		return false;
-	if (strcmp(source->file, DOCKERFILE) == 0) {
-		g_autofree char *dockerfile = g_steal_pointer(&text);
-		text = manifest_for_dockerfile(dockerfile, error);
-		if (!text)
-			return false;
-		length = strlen(text);
-	}
+	if (wanted && (g_str_has_prefix(wanted, "/") || strstr(wanted, "..")))
+		return error_set(error, CARRACK_ERROR_INVALID,
+		    "manifest %s: give a path inside the folder that is built", wanted);
+	return true;
+}
 
-	source->manifest = manifest_parse(text, length, source->file, env, error);
-	return source->manifest != NULL;
+static char *
+read_text_of(const Reading *reading, const char *wanted, char **file, GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+	char *text = check_wanted(reading->folder, wanted, error)
+			 ? manifest_read(wanted, read_beside, (gpointer)reading, file, &failure)
+			 : NULL;
+	if (failure && g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND) && wanted)
+		error_set(
+		    error, CARRACK_ERROR_NOT_FOUND, "%s in %s", failure->message, reading->folder);
+	else if (failure && g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND))
+		error_set(
+		    error, CARRACK_ERROR_NOT_FOUND, "%s: %s", reading->folder, failure->message);
+	else if (failure)
+		g_propagate_error(error, g_steal_pointer(&failure));
+	return text;
+}
+
+char *
+source_manifest_text(const char *folder, const char *manifest_file, char **file, GError **error)
+{
+	Reading reading = {.folder = folder};
+	return read_text_of(&reading, manifest_file, file, error);
+}
+
+static bool
+read_manifest(Source *source, const char *wanted, const SourceOptions *options, GError **error)
+{
+	Reading reading = {source->folder, source->needed};
+	g_autofree char *text = read_text_of(&reading, wanted, &source->file, error);
+	if (!text)
+		return false;
+
+	ManifestOptions how = {.env = options->env, .is_strict = options->is_strict};
+	source->manifest = manifest_parse_with(text, strlen(text), source->file, &how, error);
+	return source->manifest && manifest_check_rack(source->manifest, error);
 }
 
 static bool
@@ -174,7 +202,7 @@ read_ignore(Source *source, GError **error)
 }
 
 Source *
-source_open(const char *folder, const char *manifest_file, const Env *env, GError **error)
+source_open(const char *folder, const SourceOptions *options, GError **error)
 {
 	if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) {
 		error_set(error, CARRACK_ERROR_NOT_FOUND, "%s: no such folder", folder);
@@ -186,9 +214,8 @@ source_open(const char *folder, const char *manifest_file, const Env *env, GErro
 	source->needed = g_ptr_array_new_with_free_func(g_free);
 	source->contexts = g_ptr_array_new_with_free_func(g_free);
 	g_ptr_array_add(source->needed, g_strdup(IGNORE_FILE));
-	bool is_good = choose_file(source, manifest_file, error) &&
-		       read_manifest(source, env, error) && check_builds(source, error) &&
-		       read_ignore(source, error);
+	bool is_good = read_manifest(source, options->manifest_file, options, error) &&
+		       check_builds(source, error) && read_ignore(source, error);
 	return is_good ? g_steal_pointer(&source) : NULL;
 }
 

@@ -10,11 +10,20 @@
 
 typedef struct Source Source;
 
-/* Reads `manifest_file` (NULL: convox.yml, else a Dockerfile alone) of the folder with this
- * environment, and checks that each service has its context and its Dockerfile. The error holds
- * every problem of the manifest, one a line. */
+typedef struct {
+	const char *manifest_file; /* NULL: the first of manifest_file_names that is there */
+	const Env *env;
+	bool is_strict; /* unknown keys are errors */
+} SourceOptions;
+
+/* Reads the manifest of the folder, and checks that this rack can run it and that each service has
+ * its context and its Dockerfile. The error holds every problem of the manifest, one a line. */
 Source *
-source_open(const char *folder, const char *manifest_file, const Env *env, GError **error);
+source_open(const char *folder, const SourceOptions *options, GError **error);
+
+/* The manifest alone, as manifest_read gives it. The caller frees it, and `*file`. */
+char *
+source_manifest_text(const char *folder, const char *manifest_file, char **file, GError **error);
 
 void
 source_free(Source *source);
@@ -25,7 +34,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Source, source_free)
 const Manifest *
 source_manifest(const Source *source);
 
-/* What was read: «convox.yml», or «Dockerfile». Borrowed. */
+/* What was read: «convox.yml», «docker-compose.yml», «Procfile», «Dockerfile», … Borrowed. */
 const char *
 source_file(const Source *source);
 

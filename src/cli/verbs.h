@@ -114,6 +114,12 @@ bool
 logs(Call *call, GError **error);
 
 bool
+manifest_check(Call *call, GError **error);
+
+bool
+manifest_show(Call *call, GError **error);
+
+bool
 open_app(Call *call, GError **error);
 
 bool

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "core/build-private.h"
 #include "manifest/dockerfile.h"
+#include "manifest/files.h"
 
 #include <string.h>
 
@@ -22,8 +23,6 @@ typedef struct {
 	Manifest *manifest;
 	GHashTable *images; /* what makes an image distinct → BuilderImage */
 } BuildRun;
-
-#define MANIFEST_DEFAULT "convox.yml"
 
 static void
 log_line(gpointer data, const char *line, gsize length)
@@ -91,41 +90,63 @@ arguments_add(Env *arguments, const char *entry, GError **error)
 	return env_set(arguments, name, equals + 1, error);
 }
 
-static char *
-manifest_text(BuildRun *run, TarWanted *wanted, GError **error)
-{
-	bool is_named = *run->build->manifest_file != '\0';
-	if (wanted[0].text)
-		return g_strdup(wanted[0].text);
-	if (is_named) {
-		error_set(error, CARRACK_ERROR_INVALID, "manifest %s is not in the source",
-		    run->build->manifest_file);
-		return NULL;
-	}
-	if (wanted[1].text)
-		return manifest_for_dockerfile(wanted[1].text, error);
+/* The texts of the archive's files that may say what the app is, read in one go. */
+typedef struct {
+	BuildRun *run;
+	TarWanted *known; /* by manifest_file_names */
+	gsize known_count;
+} ManifestReading;
 
-	error_set(error, CARRACK_ERROR_INVALID,
-	    "no convox.yml and no Dockerfile in the source: add one of them");
-	return NULL;
+/* The text that was found, or a look for a file whose name only the manifest said. */
+static char *
+read_member(gpointer data, const char *path, gsize *length, GError **error)
+{
+	const ManifestReading *reading = data;
+	for (gsize i = 0; i < reading->known_count; i++) {
+		if (strcmp(reading->known[i].path, path) == 0) {
+			*length = reading->known[i].length;
+			return g_strdup(reading->known[i].text);
+		}
+	}
+	if (!has_path(reading->run, path))
+		return NULL;
+
+	TarWanted wanted = {.path = path};
+	const BuildRun *run = reading->run;
+	if (!tar_scan(run->archive, &wanted, 1, NULL, run->cancel, error))
+		return NULL;
+	*length = wanted.length;
+	return wanted.text;
+}
+
+static char *
+manifest_text(BuildRun *run, char **file, GError **error)
+{
+	const char *const *names = manifest_file_names();
+	gsize count = g_strv_length((GStrv)names);
+	g_autofree TarWanted *known = g_new0(TarWanted, count);
+	for (gsize i = 0; i < count; i++)
+		known[i].path = names[i];
+	bool is_scanned = tar_scan(run->archive, known, count, run->paths, run->cancel, error);
+	ManifestReading reading = {run, known, count};
+	const char *wanted = *run->build->manifest_file ? run->build->manifest_file : NULL;
+	char *text = is_scanned ? manifest_read(wanted, read_member, &reading, file, error) : NULL;
+	for (gsize i = 0; i < count; i++)
+		g_free(known[i].text);
+	return text;
 }
 
 static bool
 run_manifest(BuildRun *run, GError **error)
 {
-	const char *file =
-	    *run->build->manifest_file ? run->build->manifest_file : MANIFEST_DEFAULT;
-	TarWanted wanted[] = {{.path = file}, {.path = "Dockerfile"}};
-	bool is_scanned =
-	    tar_scan(run->archive, wanted, G_N_ELEMENTS(wanted), run->paths, run->cancel, error);
-	g_autofree char *text = is_scanned ? manifest_text(run, wanted, error) : NULL;
-	g_free(wanted[0].text);
-	g_free(wanted[1].text);
+	g_autofree char *file = NULL;
+	g_autofree char *text = manifest_text(run, &file, error);
 	if (!text)
 		return false;
 
+	build_log_text(run->queue, run->build->app, run->build->id, "Manifest: %s", file);
 	run->manifest = manifest_parse(text, strlen(text), file, run->env, error);
-	if (!run->manifest)
+	if (!run->manifest || !manifest_check_rack(run->manifest, error))
 		return false;
 	for (guint i = 0; i < run->manifest->warnings->len; i++)
 		build_log_text(run->queue, run->build->app, run->build->id, "WARNING: %s",

@@ -36,21 +36,69 @@ find_field(const Field *fields, const char *name)
 	return NULL;
 }
 
-static void
-warn_unknown(Decoder *decoder, const YamlNode *key, const Field *fields, const char *name)
+void
+decode_unknown(Decoder *decoder, const YamlNode *key, const char *name, const char *const *names)
 {
 	if (g_str_has_prefix(name, "x-"))
 		return;
 
+	GPtrArray *to = decoder->is_strict ? decoder->problems : decoder->warnings;
+	const char *nearest = text_nearest(name, names);
+	if (nearest != NULL)
+		yaml_problem(to, key, "unknown key, did you mean %s", nearest);
+	else
+		yaml_problem(to, key, "unknown key, ignored");
+}
+
+static void
+find_unknown(Decoder *decoder, const YamlNode *key, const Field *fields, const char *name)
+{
 	g_autoptr(GPtrArray) names = g_ptr_array_new();
 	for (const Field *field = fields; field->name != NULL; field++)
 		g_ptr_array_add(names, (gpointer)field->name);
 	g_ptr_array_add(names, NULL);
-	const char *nearest = text_nearest(name, (const char *const *)names->pdata);
-	if (nearest != NULL)
-		yaml_problem(decoder->warnings, key, "unknown key, did you mean %s", nearest);
-	else
-		yaml_problem(decoder->warnings, key, "unknown key, ignored");
+	decode_unknown(decoder, key, name, (const char *const *)names->pdata);
+}
+
+void
+decode_answer(Decoder *decoder, const YamlNode *node, RackAnswer answer, const char *reason)
+{
+	bool is_refused = answer == RACK_REFUSES && decoder->refusals != NULL;
+	if (answer != RACK_HONOURS)
+		yaml_problem(is_refused ? decoder->refusals : decoder->warnings, node, "%s",
+		    reason != NULL ? reason : "not supported yet, ignored");
+}
+
+/* «privileged: false» and an empty list ask for nothing. */
+static bool
+asks_for_something(const YamlNode *value)
+{
+	static const char *const no[] = {"false", "no", "off", "0", "", NULL};
+	const char *text = yaml_text(value);
+	if (text != NULL)
+		return !g_strv_contains(no, text);
+	return yaml_size(value) > 0;
+}
+
+static void
+decode_member(Decoder *decoder,
+    const YamlNode *key,
+    const YamlNode *value,
+    const Field *field,
+    gpointer target)
+{
+	bool is_other =
+	    field->only != 0 && decoder->generation != 0 && field->only != decoder->generation;
+	if (is_other) {
+		yaml_problem(decoder->warnings, key, "only generation %u has this key, ignored",
+		    field->only);
+		return;
+	}
+	if (yaml_kind(value) == YAML_NULL)
+		return;
+	if (asks_for_something(value))
+		decode_answer(decoder, key, field->answer, NULL);
+	field->decode(decoder, value, field, target);
 }
 
 void
@@ -63,15 +111,12 @@ decode_map(Decoder *decoder, const YamlNode *map, const Field *fields, gpointer 
 	}
 	for (unsigned i = 0; i < yaml_size(map); i++) {
 		const char *name = yaml_key(map, i);
-		const YamlNode *value = yaml_member(map, name);
+		const YamlNode *key = yaml_key_node(map, i);
 		const Field *field = find_field(fields, name);
 		if (field == NULL)
-			warn_unknown(decoder, yaml_key_node(map, i), fields, name);
-		else if (field->decode == NULL)
-			yaml_problem(
-			    decoder->warnings, yaml_key_node(map, i), "not supported yet, ignored");
-		else if (yaml_kind(value) != YAML_NULL)
-			field->decode(decoder, value, field, target);
+			find_unknown(decoder, key, fields, name);
+		else
+			decode_member(decoder, key, yaml_member(map, name), field, target);
 	}
 }
 

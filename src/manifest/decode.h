@@ -9,9 +9,20 @@
 typedef struct {
 	GPtrArray *problems; /* of char * */
 	GPtrArray *warnings; /* of char * */
+	GPtrArray *refusals; /* of char *: what a rack must not pass over; NULL: as warnings */
+	unsigned generation; /* of Convox, 2 or 3, when only its keys and defaults count; else 0 */
+	bool is_strict;      /* unknown keys are problems */
 } Decoder;
 
 typedef struct Field Field;
+struct Value;
+
+/* What becomes of a key that is given. */
+typedef enum {
+	RACK_HONOURS,
+	RACK_IGNORES, /* a warning */
+	RACK_REFUSES, /* to pass over it would do harm */
+} RackAnswer;
 
 /* Reads `node` (never null) into the field's place of the struct `target`. */
 typedef void (*FieldDecode)(
@@ -19,16 +30,27 @@ typedef void (*FieldDecode)(
 
 struct Field {
 	const char *name;
-	FieldDecode decode; /* NULL: known and not supported yet, which is a warning */
+	FieldDecode decode;
 	gsize offset;
 	unsigned minimum; /* of numbers */
 	unsigned maximum;
+	RackAnswer answer;
+	unsigned only;             /* the generation that has the key; 0: both */
+	const struct Value *value; /* for value_decode */
 };
 
 /* Reads each key of a map by `fields` (up to one without a name); unknown keys are warnings. A null
  * value is the same as no key. */
 void
 decode_map(Decoder *decoder, const YamlNode *map, const Field *fields, gpointer target);
+
+/* Notes a key that is none of `names`, with the nearest of them. */
+void
+decode_unknown(Decoder *decoder, const YamlNode *key, const char *name, const char *const *names);
+
+/* Notes that a key is passed over, or refused. */
+void
+decode_answer(Decoder *decoder, const YamlNode *node, RackAnswer answer, const char *reason);
 
 /* Field decoders. The place's type: unsigned, bool, char * (freed and replaced). */
 void

@@ -10,17 +10,19 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "manifest/compose.h"
 #include "manifest/dockerfile.h"
+#include "manifest/nlb.h"
+#include "manifest/procfile.h"
+#include "manifest/service-keys.h"
 #include "manifest/service-values.h"
 #include "manifest/service.h"
+#include "manifest/top-values.h"
+#include "manifest/top.h"
 
 #include <string.h>
 
-/* What the top-level table fills. */
-typedef struct {
-	Manifest *manifest;
-	GPtrArray *environment;
-} Top;
+#define MORE_LABELS "labels"
 
 static void
 service_free_item(gpointer service)
@@ -34,16 +36,40 @@ manifest_free(Manifest *manifest)
 	if (manifest == NULL)
 		return;
 
+	g_free(manifest->file);
 	g_ptr_array_unref(manifest->services);
+	g_ptr_array_unref(manifest->resources);
+	g_ptr_array_unref(manifest->timers);
+	json_decref(manifest->balancers);
+	g_strfreev(manifest->release.command);
+	g_free(manifest->release.service);
+	json_decref(manifest->more);
 	g_ptr_array_unref(manifest->warnings);
+	g_ptr_array_unref(manifest->refusals);
 	g_free(manifest);
 }
 
+static Manifest *
+manifest_new(const char *file, const ManifestOptions *options)
+{
+	Manifest *manifest = g_new0(Manifest, 1);
+	manifest->file = g_strdup(file);
+	manifest->generation = options->generation;
+	manifest->services = g_ptr_array_new_with_free_func(service_free_item);
+	manifest->resources = g_ptr_array_new_with_free_func(top_resource_free);
+	manifest->timers = g_ptr_array_new_with_free_func(top_timer_free);
+	manifest->balancers = json_array();
+	manifest->warnings = g_ptr_array_new_with_free_func(g_free);
+	manifest->refusals = g_ptr_array_new_with_free_func(g_free);
+	return manifest;
+}
+
+/* Top level */
+
+/* Read at the end, when there are services to give it to. */
 static void
 decode_environment(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
-	Top *top = target;
-	service_decode_variables(decoder, node, top->environment);
 }
 
 static void
@@ -65,27 +91,33 @@ decode_service(Decoder *decoder, const YamlNode *services, unsigned index, Manif
 static void
 decode_services(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
-	Top *top = target;
 	if (yaml_kind(node) != YAML_MAP) {
 		yaml_problem(decoder->problems, node, "must be a map of service names, not %s",
 		    decode_kind_name(node));
 		return;
 	}
 	for (unsigned i = 0; i < yaml_size(node); i++)
-		decode_service(decoder, node, i, top->manifest);
+		decode_service(decoder, node, i, target);
 }
+
+#define KEPT(key, table, generation)                                                               \
+	{                                                                                          \
+		key, value_decode, offsetof(Manifest, more), .answer = RACK_IGNORES,               \
+							     .only = generation, .value = table    \
+	}
 
 static const Field top_fields[] = {
     {"environment", decode_environment},
     {"services", decode_services},
-    {"appSettings", NULL},
-    {"balancers", NULL},
-    {"budget", NULL},
-    {"configs", NULL},
-    {"labels", NULL},
-    {"params", NULL},
-    {"resources", NULL},
-    {"timers", NULL},
+    {"balancers", top_decode_balancers, .answer = RACK_IGNORES, .only = 3},
+    {"release", top_decode_release, .answer = RACK_IGNORES},
+    {"resources", top_decode_resources, .answer = RACK_IGNORES},
+    {"timers", top_decode_timers, .answer = RACK_IGNORES},
+    KEPT("appSettings", &top_app_settings, 3),
+    KEPT("budget", &top_budget, 3),
+    KEPT("configs", &top_configs, 3),
+    KEPT(MORE_LABELS, &service_labels, 3),
+    KEPT("params", &top_params, 0),
     {NULL},
 };
 
@@ -101,17 +133,67 @@ prepend_environment(const GPtrArray *entries, ManifestService *service)
 	service->environment = g_strv_builder_end(all);
 }
 
+/* Labels of the top level are every service's, whose own win. */
+static void
+inherit_labels(const Manifest *manifest, ManifestService *service)
+{
+	json_t *common = json_object_get(manifest->more, MORE_LABELS);
+	if (json_object_size(common) == 0)
+		return;
+
+	json_t *labels = json_copy(common);
+	json_object_update(labels, json_object_get(service->more, MORE_LABELS));
+	if (service->more == NULL)
+		service->more = json_object();
+	json_object_set_new(service->more, MORE_LABELS, labels);
+}
+
+static void
+share(Decoder *decoder, const YamlNode *root, Manifest *manifest)
+{
+	g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
+	const YamlNode *common = yaml_member(root, "environment");
+	if (common != NULL && yaml_kind(common) != YAML_NULL)
+		service_decode_variables(decoder, common, environment);
+	for (guint i = 0; i < manifest->services->len; i++) {
+		prepend_environment(environment, manifest->services->pdata[i]);
+		inherit_labels(manifest, manifest->services->pdata[i]);
+	}
+}
+
+/* What only the whole file can be wrong about. */
+static void
+check_whole(Decoder *decoder, const YamlNode *root, const Manifest *manifest)
+{
+	const YamlNode *services = yaml_member(root, "services");
+	const YamlNode *budget = yaml_member(root, "budget");
+	json_t *configs = json_object_get(manifest->more, "configs");
+	json_auto_t *names = json_array();
+	for (guint i = 0; i < manifest->services->len; i++) {
+		const ManifestService *service = manifest->services->pdata[i];
+		json_array_append_new(names, json_text_value(service->name));
+		top_check_config_mounts(decoder, yaml_member(services, service->name),
+		    json_object_get(service->more, "configMounts"), configs);
+	}
+	top_check_references(decoder, root, manifest);
+	if (budget != NULL)
+		top_check_budget(decoder, budget, json_object_get(manifest->more, "budget"), names);
+	if (services != NULL)
+		nlb_complete(decoder, services, manifest);
+}
+
 static void
 decode_top(Decoder *decoder, const YamlNode *root, Manifest *manifest)
 {
 	if (yaml_kind(root) == YAML_NULL)
 		return;
 
-	g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
-	Top top = {.manifest = manifest, .environment = environment};
-	decode_map(decoder, root, top_fields, &top);
-	for (guint i = 0; i < manifest->services->len; i++)
-		prepend_environment(environment, manifest->services->pdata[i]);
+	decode_map(decoder, root, top_fields, manifest);
+	if (yaml_kind(root) != YAML_MAP)
+		return;
+
+	share(decoder, root, manifest);
+	check_whole(decoder, root, manifest);
 }
 
 static const char *
@@ -133,21 +215,75 @@ report_problems(GPtrArray *problems, GError **error)
 	return error_set(error, CARRACK_ERROR_INVALID, "%s", text);
 }
 
+static bool
+parse_convox(const char *text,
+    gsize length,
+    const ManifestOptions *options,
+    Decoder *decoder,
+    Manifest *manifest,
+    GError **error)
+{
+	g_autoptr(YamlDocument) document = yaml_load_interpolated(
+	    text, length, manifest->file, lookup_variable, (gpointer)options->env, error);
+	if (document == NULL)
+		return false;
+
+	decode_top(decoder, yaml_root(document), manifest);
+	return true;
+}
+
+static bool
+parse_bundle(const Bundle *bundle,
+    const ManifestOptions *options,
+    Decoder *decoder,
+    Manifest *manifest,
+    GError **error)
+{
+	g_free(manifest->file);
+	manifest->file = g_strdup(bundle->file);
+	if (strcmp(bundle->kind, "compose") == 0)
+		return compose_decode(decoder, bundle, options->env, manifest, error);
+
+	procfile_decode(decoder, bundle, options->env, manifest);
+	return true;
+}
+
+Manifest *
+manifest_parse_with(const char *text,
+    gsize length,
+    const char *file,
+    const ManifestOptions *options,
+    GError **error)
+{
+	g_autoptr(Manifest) manifest = manifest_new(file, options);
+	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(Bundle) bundle = bundle_read(text, length);
+	Decoder decoder = {
+	    .problems = problems,
+	    .warnings = manifest->warnings,
+	    .refusals = manifest->refusals,
+	    .generation = options->generation,
+	    .is_strict = options->is_strict,
+	};
+	bool is_read = bundle != NULL
+			   ? parse_bundle(bundle, options, &decoder, manifest, error)
+			   : parse_convox(text, length, options, &decoder, manifest, error);
+	if (!is_read)
+		return NULL;
+	return report_problems(problems, error) ? g_steal_pointer(&manifest) : NULL;
+}
+
 Manifest *
 manifest_parse(const char *text, gsize length, const char *file, const Env *env, GError **error)
 {
-	g_autoptr(YamlDocument) document =
-	    yaml_load_interpolated(text, length, file, lookup_variable, (gpointer)env, error);
-	if (document == NULL)
-		return NULL;
+	ManifestOptions options = {.env = env};
+	return manifest_parse_with(text, length, file, &options, error);
+}
 
-	g_autoptr(Manifest) manifest = g_new0(Manifest, 1);
-	manifest->services = g_ptr_array_new_with_free_func(service_free_item);
-	manifest->warnings = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GPtrArray) problems = g_ptr_array_new_with_free_func(g_free);
-	Decoder decoder = {.problems = problems, .warnings = manifest->warnings};
-	decode_top(&decoder, yaml_root(document), manifest);
-	return report_problems(problems, error) ? g_steal_pointer(&manifest) : NULL;
+bool
+manifest_check_rack(const Manifest *manifest, GError **error)
+{
+	return report_problems(manifest->refusals, error);
 }
 
 char *
@@ -259,5 +395,7 @@ manifest_service_env(const ManifestService *service, const Env *env)
 		else if (equals != NULL)
 			set_variable(result, name, equals + 1);
 	}
+	for (char **name = service->optional; *name != NULL; name++)
+		set_variable(result, *name, env_get(env, *name));
 	return result;
 }

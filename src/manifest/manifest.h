@@ -23,7 +23,45 @@ typedef struct {
 	unsigned grace;    /* seconds until the first good answer is due */
 	unsigned interval; /* seconds between checks */
 	unsigned timeout;  /* seconds for one check */
+	bool is_disabled;
+	unsigned port; /* another one than the service's; 0: that one */
+	char *port_scheme;
 } ManifestHealth;
+
+/* A port besides the one that is routed; of a compose file: each that it publishes. */
+typedef struct {
+	unsigned port;
+	unsigned published; /* of a compose file, on the host; 0: none */
+	char *protocol;     /* tcp, udp */
+	char *address;      /* of a compose file, of the host; NULL: all */
+} ManifestPort;
+
+/* A database or cache of the app. */
+typedef struct {
+	char *name;
+	char *type;
+	char *image;     /* or NULL */
+	json_t *options; /* name → text; never NULL */
+	unsigned line;
+} ManifestResource;
+
+/* A command that runs on a schedule in a service's image. */
+typedef struct {
+	char *name;
+	char *service;
+	char *schedule;    /* five fields of cron in UTC, or six with a year */
+	GStrv command;     /* argv, or NULL for the image's own */
+	char *concurrency; /* allow, forbid, replace; NULL: not said */
+	unsigned parallel; /* how many run at once for one firing; 0: not said */
+	json_t *more;      /* annotations, policies; or NULL */
+	unsigned line;
+} ManifestTimer;
+
+/* What runs once on the image of a new release, before it goes live. */
+typedef struct {
+	GStrv command; /* NULL: nothing */
+	char *service; /* whose image; NULL: the first one that is built */
+} ManifestRelease;
 
 typedef struct {
 	char *name;
@@ -46,25 +84,65 @@ typedef struct {
 	unsigned drain;              /* seconds that in-flight requests get */
 	unsigned termination;        /* seconds from SIGTERM to SIGKILL */
 	bool is_internal;
+	bool is_internal_and_external;
 	bool is_singleton;
 	bool is_sticky;
 	bool has_init;
-	unsigned line; /* where it stands in the file */
+	bool is_privileged;
+	bool is_agent; /* one process on each machine */
+	bool redirects_to_tls;
+	unsigned timeout; /* seconds that a request may take */
+	char *test;       /* for a run of the app's own tests, or NULL */
+	GStrv entrypoint; /* argv instead of the image's ENTRYPOINT, or NULL */
+	GStrv optional;   /* names that are handed on when they are set; never NULL */
+	GStrv links;      /* names of services; never NULL */
+	GStrv resources;  /* «name» or «name:VARIABLE»; never NULL */
+	GStrv volumes;    /* «path» or «source:path»; never NULL */
+	GPtrArray *ports; /* of ManifestPort */
+	json_t *scaling;  /* autoscale, targets, … by key; or NULL */
+	json_t *more;     /* what only other racks act on, by key; or NULL */
+	unsigned line;    /* where it stands in the file */
 } ManifestService;
 
 #define MANIFEST_DEFAULT_CPU 256
 #define MANIFEST_DEFAULT_MEMORY 512
 
 typedef struct {
-	GPtrArray *services; /* of ManifestService, in file order */
-	GPtrArray
-	    *warnings; /* of char *: «file:line:column: path: …» (unknown keys and the like) */
+	char *file; /* what it was read from: «convox.yml», «docker-compose.yml», … */
+	unsigned generation;  /* of Convox, whose defaults were taken; 0: Carrack's own */
+	GPtrArray *services;  /* of ManifestService, in file order */
+	GPtrArray *resources; /* of ManifestResource */
+	GPtrArray *timers;    /* of ManifestTimer */
+	json_t *balancers;    /* {name, service, ports, …} in file order */
+	ManifestRelease release;
+	json_t *more; /* the other top-level keys; or NULL */
+	/* Of char *, «file:line:column: path: …». */
+	GPtrArray *warnings; /* unknown keys and the like */
+	GPtrArray *refusals; /* what this rack does not run, as passing over it would do harm */
 } Manifest;
 
-/* Decodes `text`. `file` is for errors; `env` (may be NULL) for interpolation. On failure the
- * error's text holds every problem, one a line. */
+typedef struct {
+	const Env *env;      /* for interpolation; may be NULL */
+	unsigned generation; /* 2 or 3: the keys and defaults of that one of Convox; 0: Carrack's */
+	bool is_strict;      /* unknown keys are errors */
+} ManifestOptions;
+
+/* Decodes `text`: a convox.yml, or what manifest_read made of another file. `file` is for errors.
+ * On failure the error's text holds every problem, one a line. */
+Manifest *
+manifest_parse_with(const char *text,
+    gsize length,
+    const char *file,
+    const ManifestOptions *options,
+    GError **error);
+
+/* The same with no option but `env`. */
 Manifest *
 manifest_parse(const char *text, gsize length, const char *file, const Env *env, GError **error);
+
+/* Fails with the refusals, one a line. */
+bool
+manifest_check_rack(const Manifest *manifest, GError **error);
 
 /* The manifest of a folder with only a Dockerfile: one service `web` with build `.`, the port that
  * it exposes (none: it has no way in) and all of the environment. One that exposes several does not
@@ -88,6 +166,6 @@ bool
 manifest_check_env(const Manifest *manifest, const Env *env, GError **error);
 
 /* What a process of the service gets from the app's environment: declared names only (all with
- * «*»), defaults filled in. */
+ * «*»), defaults filled in, and optional ones that are set. */
 Env *
 manifest_service_env(const ManifestService *service, const Env *env);

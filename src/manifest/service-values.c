@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "manifest/domain.h"
+#include "manifest/words.h"
 
 #include <string.h>
 
@@ -19,9 +20,8 @@ add_problem(Decoder *decoder, const YamlNode *node, const char *text, const char
 
 /* Build */
 
-/* `path` below `folder` without «.» and «..»; NULL when it leaves the project. */
-static char *
-inside_path(const char *folder, const char *path)
+char *
+service_inside_path(const char *folder, const char *path)
 {
 	if (g_path_is_absolute(path))
 		return NULL;
@@ -59,7 +59,7 @@ decode_build_path(Decoder *decoder, const YamlNode *node, const Field *field, gp
 	}
 	char **place = PLACE(field, target);
 	g_free(*place);
-	*place = inside_path(".", text);
+	*place = service_inside_path(".", text);
 	if (*place == NULL)
 		yaml_problem(
 		    decoder->problems, node, "the build path «%s» is outside the project", text);
@@ -106,7 +106,7 @@ check_dockerfile(Decoder *decoder, const YamlNode *map, const ManifestBuild *bui
 		return;
 	}
 	g_autofree char *path =
-	    inside_path(build->path != NULL ? build->path : ".", build->manifest);
+	    service_inside_path(build->path != NULL ? build->path : ".", build->manifest);
 	if (path == NULL)
 		yaml_problem(decoder->problems, node, "the Dockerfile «%s» is outside the project",
 		    build->manifest);
@@ -150,6 +150,20 @@ command_list(Decoder *decoder, const YamlNode *node)
 	return g_strv_builder_end(words);
 }
 
+static GStrv
+command_text(Decoder *decoder, const YamlNode *node, bool is_split)
+{
+	const char *const shell[] = {"sh", "-c", yaml_text(node), NULL};
+	if (!is_split)
+		return g_strdupv((GStrv)shell);
+
+	g_autoptr(GError) local = NULL;
+	GStrv words = words_split(yaml_text(node), &local);
+	if (words == NULL)
+		yaml_problem(decoder->problems, node, "%s", local->message);
+	return words;
+}
+
 void
 service_decode_command(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
@@ -158,11 +172,11 @@ service_decode_command(Decoder *decoder, const YamlNode *node, const Field *fiel
 		command = command_list(decoder, node);
 	} else {
 		const char *text = decode_scalar(decoder, node, "text or a list of words");
-		const char *const words[] = {"sh", "-c", text, NULL};
-		command = text != NULL ? g_strdupv((GStrv)words) : NULL;
+		bool is_split = decoder->generation == 3;
+		command =
+		    text != NULL && *text != '\0' ? command_text(decoder, node, is_split) : NULL;
 	}
-	bool is_empty = command == NULL || command[0] == NULL ||
-			(yaml_kind(node) == YAML_SCALAR && *command[2] == '\0');
+	bool is_empty = command == NULL || command[0] == NULL;
 	GStrv *place = PLACE(field, target);
 	g_strfreev(*place);
 	*place = is_empty ? NULL : g_steal_pointer(&command);
@@ -170,7 +184,8 @@ service_decode_command(Decoder *decoder, const YamlNode *node, const Field *fiel
 
 /* Port */
 
-static const char *const port_schemes[] = {"http", "https", "grpc", "tcp", NULL};
+/* «secure-grpc» is the second generation's word for gRPC behind a balancer that ends TLS. */
+static const char *const port_schemes[] = {"http", "https", "grpc", "secure-grpc", "tcp", NULL};
 
 static void
 decode_port_scheme(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
@@ -184,30 +199,39 @@ decode_port_scheme(Decoder *decoder, const YamlNode *node, const Field *field, g
 		add_problem(decoder, node, text, "a scheme is one of http, https, grpc, tcp");
 }
 
-/* «3000» or «https:3000». Scalars are texts here, so that 22:22 is never a number of base 60. */
-static void
-decode_port_text(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+bool
+service_port_text(Decoder *decoder, const YamlNode *node, unsigned *port, char **scheme)
 {
 	const char *text = decode_scalar(decoder, node, "a port or SCHEME:PORT");
 	if (text == NULL)
-		return;
+		return false;
 
-	ManifestService *service = target;
 	const char *colon = strchr(text, ':');
-	g_autofree char *scheme = g_strndup(text, colon != NULL ? (gsize)(colon - text) : 0);
-	guint64 port;
-	if ((colon != NULL && !g_strv_contains(port_schemes, scheme)) ||
+	g_autofree char *word = g_strndup(text, colon != NULL ? (gsize)(colon - text) : 0);
+	guint64 number;
+	if ((colon != NULL && !g_strv_contains(port_schemes, word)) ||
 	    !g_ascii_string_to_unsigned(
-		colon != NULL ? colon + 1 : text, 10, 1, 65535, &port, NULL)) {
+		colon != NULL ? colon + 1 : text, 10, 1, 65535, &number, NULL)) {
 		add_problem(decoder, node, text,
 		    "write a port from 1 to 65535, or SCHEME:PORT with http, https, grpc or tcp");
-		return;
+		return false;
 	}
-	service->port = (unsigned)port;
+	*port = (unsigned)number;
 	if (colon != NULL) {
-		g_free(service->port_scheme);
-		service->port_scheme = g_steal_pointer(&scheme);
+		g_free(*scheme);
+		*scheme = g_steal_pointer(&word);
 	}
+	return true;
+}
+
+/* «3000» or «https:3000»; an empty text is no port. */
+static void
+decode_port_text(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestService *service = target;
+	bool is_empty = g_strcmp0(yaml_text(node), "") == 0;
+	if (!is_empty)
+		service_port_text(decoder, node, &service->port, &service->port_scheme);
 }
 
 static const Field port_fields[] = {
@@ -246,13 +270,30 @@ decode_health_path(Decoder *decoder, const YamlNode *node, const Field *field, g
 	health->is_declared = true;
 }
 
+static const Field health_port_fields[] = {
+    {"port", decode_number, offsetof(ManifestHealth, port), 1, 65535},
+    {"scheme", decode_text, offsetof(ManifestHealth, port_scheme)},
+    {NULL},
+};
+
+static void
+decode_health_port(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestHealth *health = target;
+	if (yaml_kind(node) == YAML_MAP)
+		decode_map(decoder, node, health_port_fields, health);
+	else
+		service_port_text(decoder, node, &health->port, &health->port_scheme);
+}
+
 static const Field health_fields[] = {
     {"path", decode_health_path, offsetof(ManifestHealth, path)},
     {"grace", decode_number, offsetof(ManifestHealth, grace), 0, SERVICE_LONGEST_SECONDS},
     {"interval", decode_number, offsetof(ManifestHealth, interval), 1, SERVICE_LONGEST_SECONDS},
     {"timeout", decode_number, offsetof(ManifestHealth, timeout), 1, SERVICE_LONGEST_SECONDS},
-    {"disable", NULL},
-    {"port", NULL},
+    {"disable", decode_bool, offsetof(ManifestHealth, is_disabled), .answer = RACK_IGNORES,
+	.only = 3},
+    {"port", decode_health_port, .answer = RACK_IGNORES, .only = 3},
     {NULL},
 };
 
@@ -266,90 +307,19 @@ service_decode_health(Decoder *decoder, const YamlNode *node, const Field *field
 		decode_map(decoder, node, health_fields, health);
 }
 
-/* Scale */
-
-static bool
-parse_range(const char *text, unsigned *minimum, unsigned *maximum)
-{
-	g_auto(GStrv) ends = g_strsplit(text, "-", 2);
-	guint64 low;
-	guint64 high;
-	if (ends[0] == NULL || !g_ascii_string_to_unsigned(ends[0], 10, 0, LIMIT_SCALE, &low, NULL))
-		return false;
-
-	high = low;
-	if (ends[1] != NULL &&
-	    !g_ascii_string_to_unsigned(ends[1], 10, low, LIMIT_SCALE, &high, NULL))
-		return false;
-
-	*minimum = (unsigned)low;
-	*maximum = (unsigned)high;
-	return true;
-}
-
-static void
-decode_range(Decoder *decoder, const YamlNode *node, ManifestService *service)
-{
-	const char *text = decode_scalar(decoder, node, "a count or MINIMUM-MAXIMUM");
-	if (text != NULL && !parse_range(text, &service->count_minimum, &service->count_maximum))
-		add_problem(decoder, node, text,
-		    "write a count from 0 to " G_STRINGIFY(
-			LIMIT_SCALE) ", or MINIMUM-MAXIMUM, the smaller first");
-}
-
-static const Field count_fields[] = {
-    {"min", decode_number, offsetof(ManifestService, count_minimum), 0, LIMIT_SCALE},
-    {"max", decode_number, offsetof(ManifestService, count_maximum), 0, LIMIT_SCALE},
-    {NULL},
-};
-
-/* One end alone: the other one is the same, but a maximum alone still starts at one process. */
-static void
-decode_count(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
-{
-	ManifestService *service = target;
-	if (yaml_kind(node) != YAML_MAP) {
-		decode_range(decoder, node, service);
-		return;
-	}
-	service->count_minimum = service->count_maximum = SERVICE_UNSET;
-	decode_map(decoder, node, count_fields, service);
-	if (service->count_minimum == SERVICE_UNSET)
-		service->count_minimum = MIN(1, service->count_maximum);
-	if (service->count_maximum == SERVICE_UNSET)
-		service->count_maximum = service->count_minimum;
-	if (service->count_minimum > service->count_maximum)
-		yaml_problem(decoder->problems, node, "min %u is more than max %u",
-		    service->count_minimum, service->count_maximum);
-}
-
-#define MOST_CPU (1024 * 1024)
-#define MOST_MEMORY (16 * 1024 * 1024)
-#define LEAST_MEMORY 6 /* the engine starts nothing with less */
-
-static const Field scale_fields[] = {
-    {"count", decode_count},
-    {"cpu", decode_number, offsetof(ManifestService, cpu), 1, MOST_CPU},
-    {"memory", decode_number, offsetof(ManifestService, memory), LEAST_MEMORY, MOST_MEMORY},
-    {"targets", NULL},
-    {"cooldown", NULL},
-    {"gpu", NULL},
-    {"limit", NULL},
-    {"min", NULL},
-    {"max", NULL},
-    {"autoscale", NULL},
-    {"keda", NULL},
-    {"vpa", NULL},
-    {NULL},
-};
+/* Lists of texts */
 
 void
-service_decode_scale(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+service_decode_texts(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
-	if (yaml_kind(node) == YAML_SCALAR)
-		decode_range(decoder, node, target);
-	else
-		decode_map(decoder, node, scale_fields, target);
+	if (yaml_kind(node) != YAML_LIST) {
+		yaml_problem(
+		    decoder->problems, node, "must be a list, not %s", decode_kind_name(node));
+		return;
+	}
+	GStrv *place = PLACE(field, target);
+	g_strfreev(*place);
+	*place = command_list(decoder, node);
 }
 
 /* Environment */

@@ -10,6 +10,11 @@
 #define SERVICE_UNSET G_MAXUINT /* a number that the manifest does not give */
 #define SERVICE_LONGEST_SECONDS 86400
 
+/* `path` below `folder` without «.» and «..»; NULL when it leaves the project. The caller frees it.
+ */
+char *
+service_inside_path(const char *folder, const char *path);
+
 /* «.» or {path, manifest, args, target} → ManifestBuild. */
 void
 service_decode_build(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
@@ -29,6 +34,22 @@ service_decode_port(Decoder *decoder, const YamlNode *node, const Field *field, 
 /* A path or {path, grace, interval, timeout} → ManifestHealth. */
 void
 service_decode_health(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* «3000» or «https:3000», the scheme only if it is written. False after noting a problem. */
+bool
+service_port_text(Decoder *decoder, const YamlNode *node, unsigned *port, char **scheme);
+
+/* A list of texts → GStrv. */
+void
+service_decode_texts(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* A list of «8125/udp», «8126» → the service's ports. */
+void
+service_decode_ports(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* true or {ports} → is_agent, and the ports. */
+void
+service_decode_agent(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
 
 /* 3, «1-4», {count, cpu, memory} → the service's members. */
 void

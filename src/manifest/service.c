@@ -1,6 +1,6 @@
 /*
- * A service's keys. `service_fields` is the list of all that exist in either Convox generation: a
- * line without a decoder is one that the rack does not honour yet.
+ * A service's keys. `service_fields` is the list of all that exist in either Convox generation, and
+ * says of each whether this rack acts on it.
  *
  * Defaults are Convox's where its two generations agree. Where they differ: sticky is off and init
  * is on, as in the later one. Two of its quirks are not kept: `scale:` with nothing below it is the
@@ -8,7 +8,14 @@
  */
 #include "manifest/service.h"
 
+#include "manifest/nlb.h"
+#include "manifest/scale.h"
+#include "manifest/service-keys.h"
 #include "manifest/service-values.h"
+
+#include <string.h>
+
+#define DEFAULT_TIMEOUT 60
 
 static const Field deployment_fields[] = {
     {"minimum", decode_number, offsetof(ManifestService, deployment_minimum), 0, 100},
@@ -43,15 +50,73 @@ decode_drain(Decoder *decoder, const YamlNode *node, const Field *field, gpointe
 		service->drain = 30;
 }
 
+/* Zero is the default, as with Convox. */
+static void
+decode_timeout(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	decode_number(decoder, node, field, target);
+	ManifestService *service = target;
+	if (service->timeout == 0)
+		service->timeout = DEFAULT_TIMEOUT;
+}
+
+static const Field tls_fields[] = {
+    {"redirect", decode_bool, offsetof(ManifestService, redirects_to_tls)},
+    {NULL},
+};
+
+static void
+decode_tls(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestService *service = target;
+	decode_map(decoder, node, tls_fields, target);
+	if (!service->redirects_to_tls)
+		decode_answer(decoder, node, RACK_IGNORES, NULL);
+}
+
+/* A router of the private network: there is none, and out in the open is what was not asked for. */
+static void
+decode_internal_router(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	bool is_set = false;
+	const Field whole = {.name = field->name};
+	decode_bool(decoder, node, &whole, &is_set);
+	ManifestService *service = target;
+	if (is_set && service->is_internal)
+		yaml_problem(
+		    decoder->problems, node, "internal and internalRouter exclude one another");
+	if (!is_set)
+		return;
+
+	decode_answer(decoder, node, RACK_IGNORES,
+	    "this rack has no internal router: the service is internal");
+	service->is_internal = true;
+}
+
+static void
+decode_whitelist(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	value_decode(decoder, node, field, target);
+	if (g_strcmp0(yaml_text(node), "") != 0)
+		decode_answer(decoder, node, RACK_REFUSES,
+		    "this rack does not filter by address, and the service would be open to all");
+}
+
+#define KEPT(key, generation, table)                                                               \
+	{                                                                                          \
+		key, value_decode, offsetof(ManifestService, more),                                \
+		    .answer = RACK_IGNORES, .only = generation, .value = table                     \
+	}
+
 static const Field service_fields[] = {
     {"build", service_decode_build, offsetof(ManifestService, build)},
     {"image", service_decode_image, offsetof(ManifestService, image)},
     {"command", service_decode_command, offsetof(ManifestService, command)},
-    {"test", decode_nothing}, /* `convox test` reads it on the client's side */
+    {"test", decode_text, offsetof(ManifestService, test)},
     {"port", service_decode_port},
     {"health", service_decode_health, offsetof(ManifestService, health)},
     {"environment", service_decode_environment, offsetof(ManifestService, environment)},
-    {"scale", service_decode_scale},
+    {"scale", scale_decode},
     {"domain", service_decode_domains, offsetof(ManifestService, domains)},
     {"deployment", decode_deployment},
     {"drain", decode_drain, offsetof(ManifestService, drain), 0, SERVICE_LONGEST_SECONDS},
@@ -60,43 +125,48 @@ static const Field service_fields[] = {
     {"singleton", decode_bool, offsetof(ManifestService, is_singleton)},
     {"sticky", decode_bool, offsetof(ManifestService, is_sticky)},
     {"init", decode_bool, offsetof(ManifestService, has_init)},
-    {"accessControl", NULL},
-    {"agent", NULL},
-    {"annotations", NULL},
-    {"certificate", NULL},
-    {"configMounts", NULL},
-    {"disableHostUsers", NULL},
-    {"dnsConfig", NULL},
-    {"grpcHealthEnabled", NULL},
-    {"imagePullSecrets", NULL},
-    {"ingressAnnotations", NULL},
-    {"initContainer", NULL},
-    {"internalAndExternal", NULL},
-    {"internalRouter", NULL},
-    {"labels", NULL},
-    {"lifecycle", NULL},
-    {"links", NULL},
-    {"liveness", NULL},
-    {"nlb", NULL},
-    {"nodeAffinityLabels", NULL},
-    {"nodeSelectorLabels", NULL},
-    {"policies", NULL},
-    {"ports", NULL},
-    {"privileged", NULL},
-    {"resources", NULL},
-    {"securityContext", NULL},
-    {"startupProbe", NULL},
-    {"tags", NULL},
-    {"timeout", NULL},
-    {"tls", NULL},
-    {"volumeOptions", NULL},
-    {"volumes", NULL},
-    {"whitelist", NULL},
+    {"agent", service_decode_agent, offsetof(ManifestService, is_agent), .answer = RACK_IGNORES},
+    {"internalAndExternal", decode_bool, offsetof(ManifestService, is_internal_and_external),
+	.only = 2},
+    {"internalRouter", decode_internal_router, offsetof(ManifestService, is_internal), .only = 3},
+    {"links", service_decode_texts, offsetof(ManifestService, links), .answer = RACK_IGNORES,
+	.only = 2},
+    {"ports", service_decode_ports, .answer = RACK_IGNORES, .only = 3},
+    {"privileged", decode_bool, offsetof(ManifestService, is_privileged), .answer = RACK_IGNORES},
+    {"resources", service_decode_texts, offsetof(ManifestService, resources),
+	.answer = RACK_IGNORES},
+    {"timeout", decode_timeout, offsetof(ManifestService, timeout), 0, SERVICE_LONGEST_SECONDS,
+	.answer = RACK_IGNORES, .only = 3},
+    {"tls", decode_tls, .only = 3},
+    {"volumes", service_decode_texts, offsetof(ManifestService, volumes), .answer = RACK_IGNORES},
+    {"whitelist", decode_whitelist, offsetof(ManifestService, more), .only = 3,
+	.value = &service_whitelist},
+    KEPT("accessControl", 3, &service_access_control),
+    KEPT("annotations", 3, &service_annotations),
+    KEPT("certificate", 3, &service_certificate),
+    KEPT("configMounts", 3, &service_config_mounts),
+    KEPT("disableHostUsers", 3, &service_flag),
+    KEPT("dnsConfig", 3, &service_dns_config),
+    KEPT("grpcHealthEnabled", 3, &service_flag),
+    KEPT("imagePullSecrets", 3, &service_pull_secrets),
+    KEPT("ingressAnnotations", 3, &service_annotations),
+    KEPT("initContainer", 3, &service_init_container),
+    KEPT("labels", 3, &service_labels),
+    KEPT("lifecycle", 3, &service_lifecycle),
+    KEPT("liveness", 3, &service_liveness),
+    KEPT("nlb", 2, &service_nlb),
+    KEPT("nodeAffinityLabels", 3, &service_node_affinity),
+    KEPT("nodeSelectorLabels", 3, &service_text_map),
+    KEPT("policies", 2, &service_policies),
+    KEPT("securityContext", 3, &service_security_context),
+    KEPT("startupProbe", 3, &service_startup_probe),
+    KEPT("tags", 2, &service_text_map),
+    KEPT("volumeOptions", 3, &service_volume_options),
     {NULL},
 };
 
-static ManifestService *
-new_service(const char *name)
+ManifestService *
+service_new(const char *name)
 {
 	ManifestService *service = g_new0(ManifestService, 1);
 	service->name = g_strdup(name);
@@ -108,6 +178,9 @@ new_service(const char *name)
 	service->drain = 30;
 	service->termination = 30;
 	service->has_init = true;
+	service->redirects_to_tls = true;
+	service->timeout = DEFAULT_TIMEOUT;
+	service->ports = service_ports_new();
 	return service;
 }
 
@@ -116,8 +189,6 @@ static void
 complete_build(Decoder *decoder, const YamlNode *node, ManifestService *service)
 {
 	ManifestBuild *build = &service->build;
-	if (build->arguments == NULL)
-		build->arguments = g_new0(char *, 1);
 	if (service->image != NULL) {
 		const YamlNode *ignored = yaml_member(node, "build");
 		if (ignored != NULL)
@@ -135,13 +206,8 @@ complete_build(Decoder *decoder, const YamlNode *node, ManifestService *service)
 }
 
 static void
-complete_deployment(Decoder *decoder, const YamlNode *node, ManifestService *service)
+check_deployment(Decoder *decoder, const YamlNode *node, const ManifestService *service)
 {
-	bool is_singleton = service->is_singleton;
-	if (service->deployment_minimum == SERVICE_UNSET)
-		service->deployment_minimum = is_singleton ? 0 : 50;
-	if (service->deployment_maximum == SERVICE_UNSET)
-		service->deployment_maximum = is_singleton ? 100 : 200;
 	/* Neither a new process may be started nor an old one stopped. */
 	if (service->deployment_minimum == 100 && service->deployment_maximum <= 100)
 		yaml_problem(decoder->problems, node,
@@ -150,25 +216,67 @@ complete_deployment(Decoder *decoder, const YamlNode *node, ManifestService *ser
 }
 
 static void
-complete(Decoder *decoder, const YamlNode *node, ManifestService *service)
+fill_list(GStrv *list)
 {
-	complete_build(decoder, node, service);
-	complete_deployment(decoder, node, service);
+	if (*list == NULL)
+		*list = g_new0(char *, 1);
+}
+
+void
+service_fill(ManifestService *service)
+{
+	/* Two agents cannot have the same ports of a machine. */
+	bool is_singleton = service->is_singleton || service->is_agent;
+	if (service->deployment_minimum == SERVICE_UNSET)
+		service->deployment_minimum = is_singleton ? 0 : 50;
+	if (service->deployment_maximum == SERVICE_UNSET)
+		service->deployment_maximum = is_singleton ? 100 : 200;
+
 	ManifestHealth *health = &service->health;
 	if (health->path == NULL)
 		health->path = g_strdup("/");
 	if (health->timeout == SERVICE_UNSET)
 		health->timeout = health->interval > 1 ? health->interval - 1 : 1;
-	if (service->environment == NULL)
-		service->environment = g_new0(char *, 1);
-	if (service->domains == NULL)
-		service->domains = g_new0(char *, 1);
+	fill_list(&service->build.arguments);
+	fill_list(&service->environment);
+	fill_list(&service->optional);
+	fill_list(&service->domains);
+	fill_list(&service->links);
+	fill_list(&service->resources);
+	fill_list(&service->volumes);
+}
+
+/* The routed port need not be said twice. */
+static void
+drop_main_port(ManifestService *service)
+{
+	for (guint i = service->ports->len; i > 0; i--) {
+		const ManifestPort *port = service->ports->pdata[i - 1];
+		if (port->port == service->port && strcmp(port->protocol, "tcp") == 0)
+			g_ptr_array_remove_index(service->ports, i - 1);
+	}
+}
+
+static void
+complete(Decoder *decoder, const YamlNode *node, ManifestService *service)
+{
+	bool is_map = yaml_kind(node) == YAML_MAP;
+	complete_build(decoder, node, service);
+	scale_complete(decoder, is_map ? yaml_member(node, "scale") : NULL, service);
+	service_keys_complete(service);
+	drop_main_port(service);
+	service_fill(service);
+	check_deployment(decoder, node, service);
 }
 
 ManifestService *
 service_decode(Decoder *decoder, const char *name, const YamlNode *node)
 {
-	ManifestService *service = new_service(name);
+	ManifestService *service = service_new(name);
+	if (decoder->generation == 2) {
+		service->is_sticky = true;
+		service->has_init = false;
+	}
 	if (yaml_kind(node) != YAML_NULL)
 		decode_map(decoder, node, service_fields, service);
 	complete(decoder, node, service);
@@ -190,7 +298,17 @@ service_free(ManifestService *service)
 	g_strfreev(service->command);
 	g_free(service->port_scheme);
 	g_free(service->health.path);
+	g_free(service->health.port_scheme);
 	g_strfreev(service->environment);
 	g_strfreev(service->domains);
+	g_free(service->test);
+	g_strfreev(service->entrypoint);
+	g_strfreev(service->optional);
+	g_strfreev(service->links);
+	g_strfreev(service->resources);
+	g_strfreev(service->volumes);
+	g_ptr_array_unref(service->ports);
+	json_decref(service->scaling);
+	json_decref(service->more);
 	g_free(service);
 }

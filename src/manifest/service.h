@@ -10,5 +10,20 @@
 ManifestService *
 service_decode(Decoder *decoder, const char *name, const YamlNode *node);
 
+/* A service with nothing but defaults; lists are NULL until service_fill. */
+ManifestService *
+service_new(const char *name);
+
+/* Gives what is still not set its default. */
+void
+service_fill(ManifestService *service);
+
+/* An empty list of ManifestPort. */
+GPtrArray *
+service_ports_new(void);
+
+void
+service_add_port(ManifestService *service, unsigned number, const char *protocol);
+
 void
 service_free(ManifestService *service);

@@ -95,11 +95,18 @@ sent(const Place *place, Source *source)
 	return g_strjoinv(" ", (GStrv)files->pdata);
 }
 
+static Source *
+open_source(const Place *place, const char *manifest, GError **error)
+{
+	SourceOptions options = {.manifest_file = manifest, .env = place->env};
+	return source_open(place->folder, &options, error);
+}
+
 static void
 expect_sent(const Place *place, const char *expected)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(Source) source = source_open(place->folder, NULL, place->env, &error);
+	g_autoptr(Source) source = open_source(place, NULL, &error);
 	g_assert_no_error(error);
 	g_autofree char *files = sent(place, source);
 	g_assert_cmpstr(files, ==, expected);
@@ -109,7 +116,7 @@ static void
 expect_refused(const Place *place, const char *manifest, const char *message)
 {
 	g_autoptr(GError) error = NULL;
-	g_assert_null(source_open(place->folder, manifest, place->env, &error));
+	g_assert_null(open_source(place, manifest, &error));
 	g_assert_nonnull(error);
 	if (!strstr(error->message, message))
 		g_assert_cmpstr(error->message, ==, message);
@@ -172,7 +179,8 @@ a_broken_pattern_is_named_by_its_line(Place *place, gconstpointer data)
 static void
 a_folder_with_nothing_to_build_is_refused(Place *place, gconstpointer data)
 {
-	expect_refused(place, NULL, "no convox.yml and no Dockerfile there");
+	expect_refused(place, NULL,
+	    "no convox.yml, no docker-compose.yml, no Procfile and no Dockerfile there");
 	expect_refused(place, "other.yml", "manifest other.yml: no such file in ");
 }
 
@@ -195,7 +203,7 @@ all_problems_of_a_manifest_are_told(Place *place, gconstpointer data)
 	g_autoptr(GError) error = NULL;
 	write_file(place, "convox.yml", "services:\n  Web:\n    port: 99999\n");
 
-	g_assert_null(source_open(place->folder, NULL, place->env, &error));
+	g_assert_null(open_source(place, NULL, &error));
 	g_auto(GStrv) lines = g_strsplit(error->message, "\n", -1);
 	g_assert_cmpuint(g_strv_length(lines), ==, 2);
 }
@@ -209,7 +217,7 @@ an_empty_submodule_is_noticed(Place *place, gconstpointer data)
 	write_file(place, "lib/b/file", "");
 	g_autofree char *empty = g_build_filename(place->folder, "lib", "a", NULL);
 	g_mkdir(empty, 0700);
-	g_autoptr(Source) source = source_open(place->folder, NULL, place->env, NULL);
+	g_autoptr(Source) source = open_source(place, NULL, NULL);
 	g_autoptr(GPtrArray) found = source_empty_submodules(source);
 
 	g_assert_cmpuint(found->len, ==, 1);
