@@ -205,20 +205,23 @@ haproxy_processes(const char *master_socket, GError **error)
 }
 
 static char *
-ask_old(const char *master_socket, gint64 worker, const char *command)
+ask_old(const char *master_socket, gint64 worker, const char *command, GError **error)
 {
 	g_autofree char *line = g_strdup_printf("@!%" G_GINT64_FORMAT " %s", worker, command);
 
-	return haproxy_ask(master_socket, line, NULL);
+	return haproxy_ask(master_socket, line, error);
 }
 
 GPtrArray *
-haproxy_old_loads(const char *master_socket, gint64 worker, const char *backend)
+haproxy_old_loads(const char *master_socket, gint64 worker, const char *backend, GError **error)
 {
 	g_autofree char *command = g_strdup_printf("show servers conn %s", backend);
-	g_autofree char *answer = ask_old(master_socket, worker, command);
-	GPtrArray *loads = answer ? haproxy_parse_loads(answer, NULL) : NULL;
+	g_autofree char *answer = ask_old(master_socket, worker, command, error);
+	if (!answer)
+		return NULL;
 
+	/* «Can't find the target», «Can't find backend»: words for nothing being there. */
+	GPtrArray *loads = haproxy_parse_loads(answer, NULL);
 	return loads ? loads : g_ptr_array_new();
 }
 
@@ -227,13 +230,13 @@ haproxy_old_cut(const char *master_socket, gint64 worker, const char *backend, c
 {
 	/* «shutdown sessions server» answers «Proxy is disabled» there; single sessions can be cut.
 	 */
-	g_autofree char *answer = ask_old(master_socket, worker, "show sess");
+	g_autofree char *answer = ask_old(master_socket, worker, "show sess", NULL);
 	g_autoptr(GPtrArray) ids = haproxy_parse_sessions(answer ? answer : "", backend, server);
 
 	for (unsigned i = 0; i < ids->len; i++) {
 		g_autofree char *command =
 		    g_strdup_printf("shutdown session %s", (const char *)ids->pdata[i]);
-		g_autofree char *result = ask_old(master_socket, worker, command);
+		g_autofree char *result = ask_old(master_socket, worker, command, NULL);
 	}
 }
 
@@ -242,7 +245,7 @@ haproxy_old_cut(const char *master_socket, gint64 worker, const char *backend, c
 static bool
 is_stopping(const char *master_socket, gint64 worker)
 {
-	g_autofree char *answer = ask_old(master_socket, worker, "show info");
+	g_autofree char *answer = ask_old(master_socket, worker, "show info", NULL);
 	HaproxyInfo info = {0};
 
 	return !answer || !haproxy_parse_info(answer, &info, NULL) || info.is_stopping;

@@ -147,9 +147,9 @@ HaproxyProcesses *
 haproxy_processes(const char *master_socket, GError **error);
 
 /* «show servers conn» of one backend as a worker that is being replaced has it; an empty list when
- * it is gone. */
+ * it is gone, NULL when the master did not answer. */
 GPtrArray *
-haproxy_old_loads(const char *master_socket, gint64 worker, const char *backend);
+haproxy_old_loads(const char *master_socket, gint64 worker, const char *backend, GError **error);
 
 /* haproxy_cut in a worker that is being replaced. */
 void

@@ -75,7 +75,9 @@ count_sessions(HaproxyRouter *self, const Watched *watched, unsigned *count, GEr
 	for (unsigned i = 0; i < processes->old->len; i++) {
 		gint64 worker = g_array_index(processes->old, gint64, i);
 		g_autoptr(GPtrArray) old =
-		    haproxy_old_loads(self->master_socket, worker, watched->backend);
+		    haproxy_old_loads(self->master_socket, worker, watched->backend, error);
+		if (!old)
+			return false;
 		used += count_used(old, watched);
 	}
 	*count = used;
@@ -127,11 +129,18 @@ router_wait_drained(Router *router,
 	gint64 deadline = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
 	for (;;) {
 		unsigned count = 0;
-		if (!count_sessions(self, &watched, &count, error))
-			return false;
-		*is_drained = count == 0;
-		if (*is_drained || g_get_monotonic_time() >= deadline)
+		g_autoptr(GError) failure = NULL;
+		/* During a reload the master does not answer for a moment, which says nothing of
+		 * sessions. */
+		bool is_known = count_sessions(self, &watched, &count, &failure);
+		*is_drained = is_known && count == 0;
+		if (*is_drained)
 			return true;
+		if (g_get_monotonic_time() >= deadline) {
+			if (!is_known)
+				g_propagate_error(error, g_steal_pointer(&failure));
+			return is_known;
+		}
 		if (error_cancelled(cancel, error))
 			return false;
 		pause_unless(cancel, DRAIN_POLL_MILLISECONDS);

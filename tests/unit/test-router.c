@@ -267,113 +267,6 @@ idle_over_reload(Fixture *fixture, gconstpointer data)
 	close(fd);
 }
 
-typedef struct {
-	int fd;
-	pthread_t thread;
-	char *answer;
-} Slow;
-
-static void *
-run_slow(void *data)
-{
-	Slow *slow = data;
-
-	/* Not GET: one that is cut would be sent again, to another process. */
-	slow->answer = client_send(
-	    slow->fd, "POST /slow/1500 HTTP/1.1\r\nHost: shop.test\r\nContent-Length: 0\r\n\r\n");
-	return NULL;
-}
-
-static void
-wait_for_session(Fixture *fixture)
-{
-	gint64 deadline = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
-
-	for (;;) {
-		g_autoptr(GPtrArray) servers =
-		    ROUTER(fixture)->servers(fixture->router, "shop", "web", NULL);
-		const RouterServer *server = servers->pdata[0];
-		if (server->sessions > 0)
-			return;
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		g_poll(NULL, 0, 5);
-	}
-}
-
-static void
-start_slow(Fixture *fixture, Slow *slow)
-{
-	ensure_app(fixture, "shop", "shop.test");
-	add_server(fixture, "shop", "old", fixture_serve(fixture, "the-old"));
-	slow->fd = client_connect(fixture);
-	g_assert_cmpint(pthread_create(&slow->thread, NULL, run_slow, slow), ==, 0);
-	wait_for_session(fixture);
-	/* Now the request is in a worker that is being replaced. */
-	ensure_app(fixture, "other", "other.test");
-}
-
-/* The time it took, with what the server began in `is_drained`. */
-static gint64
-drain_old(Fixture *fixture, unsigned seconds, bool *is_drained)
-{
-	g_autoptr(GError) error = NULL;
-	gint64 begin = g_get_monotonic_time();
-
-	ROUTER(fixture)->drain(fixture->router, "shop", "web", "old", &error);
-	g_assert_no_error(error);
-	ROUTER(fixture)->wait_drained(
-	    fixture->router, "shop", "web", "old", seconds, is_drained, NULL, &error);
-	g_assert_no_error(error);
-	return g_get_monotonic_time() - begin;
-}
-
-static void
-drain_waits(Fixture *fixture, gconstpointer data)
-{
-	Slow slow = {0};
-	start_slow(fixture, &slow);
-
-	bool is_drained = false;
-	g_assert_cmpint(drain_old(fixture, 10, &is_drained), >, G_USEC_PER_SEC / 2);
-	g_assert_true(is_drained);
-	pthread_join(slow.thread, NULL);
-	g_assert_cmpuint(answer_status(slow.answer), ==, 200);
-	close(slow.fd);
-	g_free(slow.answer);
-}
-
-static void
-drain_only_looks(Fixture *fixture, gconstpointer data)
-{
-	Slow slow = {0};
-	start_slow(fixture, &slow);
-
-	bool is_drained = true;
-	drain_old(fixture, 0, &is_drained);
-	g_assert_false(is_drained);
-	pthread_join(slow.thread, NULL);
-	g_assert_cmpuint(answer_status(slow.answer), ==, 200);
-	close(slow.fd);
-	g_free(slow.answer);
-}
-
-static void
-cut_ends_sessions(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	Slow slow = {0};
-	start_slow(fixture, &slow);
-
-	bool is_drained = true;
-	g_assert_cmpint(drain_old(fixture, 0, &is_drained), <, G_USEC_PER_SEC);
-	ROUTER(fixture)->cut(fixture->router, "shop", "web", "old", &error);
-	g_assert_no_error(error);
-	pthread_join(slow.thread, NULL);
-	g_assert_cmpuint(answer_status(slow.answer), !=, 200);
-	close(slow.fd);
-	g_free(slow.answer);
-}
-
 static void
 drain_and_back(Fixture *fixture, gconstpointer data)
 {
@@ -381,8 +274,6 @@ drain_and_back(Fixture *fixture, gconstpointer data)
 	ensure_app(fixture, "shop", "shop.test");
 	add_server(fixture, "shop", "p1", fixture_serve(fixture, "shop-one"));
 
-	bool is_drained = false;
-	drain_old(fixture, 1, &is_drained);
 	ROUTER(fixture)->drain(fixture->router, "shop", "web", "p1", &error);
 	g_assert_no_error(error);
 	assert_answer(fixture, "shop.test", 503, "");
@@ -659,9 +550,6 @@ main(int argc, char **argv)
 	    {"/router/twenty-switches-lose-no-request", switches},
 	    {"/router/reloads-lose-no-request", reloads},
 	    {"/router/idle-connection-over-a-reload-reaches-the-new-process", idle_over_reload},
-	    {"/router/drain-waits-for-a-request-in-a-replaced-worker", drain_waits},
-	    {"/router/waiting-cuts-nothing", drain_only_looks},
-	    {"/router/cut-ends-what-a-draining-process-still-does", cut_ends_sessions},
 	    {"/router/drained-process-can-come-back", drain_and_back},
 	    {"/router/restart-answers-503-until-restored", restart},
 	    {"/router/new-router-adopts-who-is-in-the-slots", adopts},
