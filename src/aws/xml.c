@@ -80,6 +80,13 @@ on_start(GMarkupParseContext *context,
 		return;
 	}
 
+	/* GMarkup would read on. */
+	if (reader->value) {
+		g_set_error_literal(error, G_MARKUP_ERROR, G_MARKUP_ERROR_INVALID_CONTENT,
+		    "there is more than one element at the top");
+		return;
+	}
+
 	Element *element = g_new0(Element, 1);
 	element->name = g_strdup(name);
 	element->children = json_object();

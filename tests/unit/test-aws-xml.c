@@ -79,6 +79,7 @@ test_refusals(void)
 	check_refused("<a>", "");
 	check_refused("<a></b>", "");
 	check_refused("{}", "");
+	check_refused("<a/><b/>", "more than one element");
 	check_refused("<a>&own;</a>", "own");
 	check_refused("<!DOCTYPE a [<!ENTITY own \"x\">]><a/>", "document type");
 	check_refused("<a>\xff</a>", "");
