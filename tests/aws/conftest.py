@@ -96,7 +96,7 @@ def ministack(tmp_path_factory):
         "AUTH": "true", "AWS_ACCESS_KEY_ID": ROOT_KEYS[0], "AWS_SECRET_ACCESS_KEY": ROOT_KEYS[1],
     }
     with log.open("wb") as output:
-        process = subprocess.Popen([sys.executable, "-m", "ministack.app"], env=environment, cwd=folder,
+        process = subprocess.Popen([sys.executable, str(HERE / "ministack_rack.py")], env=environment, cwd=folder,
                                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
     try:
         wait_for_health(url, process, log)
