@@ -115,11 +115,13 @@ url_part(CURLU *url, CURLUPart part)
 	return copy;
 }
 
+/* Link-local addresses count: metadata of the machine, which no proxy can reach. */
 static bool
 names_this_machine(const char *host)
 {
 	return g_str_equal(host, "localhost") || g_str_has_suffix(host, ".localhost") ||
-	       g_str_has_prefix(host, "127.") || g_str_equal(host, "[::1]");
+	       g_str_has_prefix(host, "127.") || g_str_has_prefix(host, "169.254.") ||
+	       g_str_equal(host, "[::1]") || g_str_equal(host, "[fd00:ec2::254]");
 }
 
 /* Takes base_url apart. A user in it is refused: the address is shown in errors. */

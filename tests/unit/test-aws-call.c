@@ -356,6 +356,40 @@ test_renewed(Fixture *fixture, gconstpointer data)
 	g_assert_true(aws_error_is_expired(error));
 }
 
+#define THREADS 8
+#define CALLS 25
+
+static gpointer
+call_often(gpointer data)
+{
+	guint good = 0;
+
+	for (unsigned i = 0; i < CALLS; i++) {
+		json_auto_t *answer = aws_json(data, ECS, "ListTasks", NULL, NULL, NULL);
+		good += json_bool_of(answer, "ok", false);
+	}
+	return GUINT_TO_POINTER(good);
+}
+
+static void
+test_threads(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *date = aws_date(3600);
+	g_autofree char *skewed = aws_answer("400 Bad Request", date, SKEWED);
+	const char *const answers[] = {skewed, fixture->good, NULL};
+	g_autoptr(AwsServer) server = aws_server_new(answers);
+	g_autoptr(AwsClient) client = aws_server_client(server);
+	GThread *threads[THREADS];
+	guint good = 0;
+
+	for (unsigned i = 0; i < THREADS; i++)
+		threads[i] = g_thread_new("caller", call_often, client);
+	for (unsigned i = 0; i < THREADS; i++)
+		good += GPOINTER_TO_UINT(g_thread_join(threads[i]));
+	g_assert_cmpuint(good, ==, THREADS * CALLS);
+	g_assert_cmpuint(aws_server_calls(server), ==, THREADS * CALLS + 1);
+}
+
 static void
 test_query_answer(Fixture *fixture, gconstpointer data)
 {
@@ -428,6 +462,7 @@ main(int argc, char **argv)
 	    {"/call/a-clock-that-cannot-be-corrected-is-told", test_clock_error},
 	    {"/call/expired-credentials-are-told-at-once", test_expired},
 	    {"/call/expired-credentials-are-loaded-anew-once", test_renewed},
+	    {"/call/many-threads-share-a-client", test_threads},
 	    {"/call/a-query-answer-is-its-result", test_query_answer},
 	    {"/call/an-answer-may-hold-nul-and-large-numbers", test_logs_with_nul},
 	    {"/call/a-function's-own-error-is-one", test_function_error},
