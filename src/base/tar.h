@@ -51,13 +51,29 @@ tar_scan(const char *file,
     GCancellable *cancel,
     GError **error);
 
+/* The same without a look inside. With `is_rooted` an absolute path is taken for one from the root
+ * that all names mean. */
+bool
+tar_check(const char *file, bool is_rooted, GCancellable *cancel, GError **error);
+
 typedef struct TarStream TarStream;
+
+/* How members are placed elsewhere. */
+typedef struct {
+	const char *prefix; /* only what lies under it, with it taken off; «» for all */
+	const char
+	    *place;     /* then put before it; a file at `prefix` itself lies there. NULL: none */
+	bool is_rooted; /* as tar_check */
+} TarPlacing;
 
 /* Opens an archive file that tar_scan has accepted as an uncompressed tar stream of what lies under
  * `prefix` («» for all, «api» for a folder), with that prefix taken off; setuid bits are cleared,
  * FIFOs and sockets dropped. */
 TarStream *
 tar_stream_open(const char *file, const char *prefix, GError **error);
+
+TarStream *
+tar_stream_open_placed(const char *file, const TarPlacing *placing, GError **error);
 
 /* An HttpRead over a TarStream (`data`). */
 gssize
@@ -67,3 +83,10 @@ void
 tar_stream_free(TarStream *stream);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TarStream, tar_stream_free)
+
+/* Unpacks what lies at `prefix` of an archive file that tar_check has accepted as `target`: a file
+ * becomes that file, a folder that folder, over what is there. Devices, FIFOs and setuid bits are
+ * dropped, symbolic links kept; nothing is written through a link at the last place of a path. */
+bool
+tar_unpack(
+    const char *file, const char *prefix, const char *target, GCancellable *cancel, GError **error);
