@@ -14,6 +14,8 @@
 
 #define KIND "one-off"
 #define RECORDS_KEPT 100 /* of an app */
+#define SETTLE_ROUNDS 60
+#define SETTLE_LOOK_US 50000
 
 static bool
 table_has(Rack *rack, GHashTable *table, const char *process)
@@ -127,43 +129,122 @@ has_ended(const Process *process)
 	return process->state == PROCESS_FAILED || process->state == PROCESS_COMPLETE;
 }
 
+typedef struct {
+	Rack *rack;
+	char *app;
+	char *process;
+} Stop;
+
+static void
+stop_run(gpointer data)
+{
+	Stop *stop = data;
+	Engine *engine = stop->rack->provider->engine;
+	engine->ops->stop(engine, stop->app, stop->process, NULL);
+	g_free(stop->app);
+	g_free(stop->process);
+	g_free(stop);
+}
+
+/* Stopping waits for the process's own goodbye; others' time must not wait for that. At the end of
+ * the rack's life the next one does it. */
+static void
+stop_soon(Rack *rack, const Process *process)
+{
+	Stop *stop = g_new0(Stop, 1);
+	*stop = (Stop){rack, g_strdup(process->app), g_strdup(process->id)};
+	LOCKED(&rack->lock);
+	if (!rack->is_stopping)
+		rack_run(rack, stop_run, g_steal_pointer(&stop));
+	if (stop) {
+		g_free(stop->app);
+		g_free(stop->process);
+		g_free(stop);
+	}
+}
+
 static void
 stop_for_time(Rack *rack, const Process *process)
 {
-	Engine *engine = rack->provider->engine;
 	table_change(rack, rack->timed_out, process->id, true);
 	logs_system(rack->provider->logs, process->app, "run",
 	    "process %s is stopped: its time is over", process->id);
-	engine->ops->stop(engine, process->app, process->id, NULL);
+	stop_soon(rack, process);
+}
+
+/* One whose client's handler of this life is there or about to be. */
+static bool
+has_client(Rack *rack, const Process *process)
+{
+	LOCKED(&rack->lock);
+	return process->is_attached &&
+	       (rack->attaching > 0 || g_hash_table_contains(rack->attached, process->id));
+}
+
+static void
+look_at_ended(Rack *rack, const Process *process)
+{
+	Engine *engine = rack->provider->engine;
+	json_auto_t *known = one_off_record(rack, process->app, process->id);
+	if (has_client(rack, process))
+		return;
+	if (known)
+		engine->ops->forget(engine, process, NULL);
+	else
+		clear_away(rack, process, final_code(rack, process->id, process->exit_code));
 }
 
 static void
 look_at(Rack *rack, const Process *process)
 {
-	Engine *engine = rack->provider->engine;
-	bool has_client = table_has(rack, rack->attached, process->id);
 	bool is_over = process->deadline && process->deadline <= g_get_real_time();
-	if (has_ended(process)) {
-		if (!has_client)
-			clear_away(
-			    rack, process, final_code(rack, process->id, process->exit_code));
-		return;
-	}
-	if (is_over && !table_has(rack, rack->timed_out, process->id))
+	if (has_ended(process))
+		look_at_ended(rack, process);
+	else if (is_over && !table_has(rack, rack->timed_out, process->id))
 		stop_for_time(rack, process);
-	else if (process->is_attached && !has_client)
-		engine->ops->stop(engine, process->app, process->id, NULL);
+	else if (process->is_attached && !has_client(rack, process))
+		stop_soon(rack, process);
 	else if (process->deadline && !is_over)
 		supervisor_due(rack->supervisor, process->deadline);
 }
 
 void
+one_offs_died(Rack *rack, const char *process)
+{
+	table_change(rack, rack->died, process, true);
+}
+
+/* True when a death that was told of is not to be seen yet. */
+static bool
+is_told_dead(Rack *rack, const Process *process)
+{
+	if (!has_ended(process))
+		return table_has(rack, rack->died, process->id);
+
+	table_change(rack, rack->died, process->id, false);
+	return false;
+}
+
+/* The engine tells of a death a moment before its lists do. */
+void
 one_offs_look(Rack *rack)
 {
 	Engine *engine = rack->provider->engine;
-	g_autoptr(GPtrArray) all = engine->ops->one_offs(engine, NULL, NULL);
-	for (guint i = 0; all && i < all->len; i++)
-		look_at(rack, all->pdata[i]);
+	bool is_settled = false;
+	for (unsigned round = 0; round < SETTLE_ROUNDS && !is_settled; round++) {
+		g_autoptr(GPtrArray) all = engine->ops->one_offs(engine, NULL, NULL);
+		is_settled = true;
+		for (guint i = 0; all && i < all->len; i++) {
+			const Process *process = all->pdata[i];
+			look_at(rack, process);
+			is_settled = !is_told_dead(rack, process) && is_settled;
+		}
+		if (!is_settled)
+			g_usleep(SETTLE_LOOK_US);
+	}
+	LOCKED(&rack->lock);
+	if (is_settled)
+		g_hash_table_remove_all(rack->died);
 }
 
 /* Starting */
@@ -226,8 +307,19 @@ spec_of(const Plan *plan, const PlanService *service, const RunOptions *options,
 	};
 }
 
+/* While one is being started its id is not known yet, and it may already have ended. */
+static void
+count_attaching(Rack *rack, int change)
+{
+	LOCKED(&rack->lock);
+	rack->attaching += change;
+}
+
 static char *
-start(Rack *rack, const EngineSpec *spec, const RunOptions *options, EngineStream **stream,
+start(Rack *rack,
+    const EngineSpec *spec,
+    const RunOptions *options,
+    EngineStream **stream,
     GError **error)
 {
 	Engine *engine = rack->provider->engine;
@@ -241,9 +333,11 @@ start(Rack *rack, const EngineSpec *spec, const RunOptions *options, EngineStrea
 	    .width = options->width,
 	    .deadline = time ? g_get_real_time() + time : 0,
 	};
+	count_attaching(rack, options->is_attached ? 1 : 0);
 	char *id = engine->ops->run(engine, &one_off, stream, error);
 	if (id && options->is_attached)
 		table_change(rack, rack->attached, id, true);
+	count_attaching(rack, options->is_attached ? -1 : 0);
 	if (id && one_off.deadline)
 		supervisor_due(rack->supervisor, one_off.deadline);
 	return id;

@@ -15,12 +15,13 @@ process_json(const Process *process)
 	if (process->port)
 		json_array_append_new(ports, json_sprintf("%u:%u", process->port, process->port));
 	json_t *value =
-	    json_pack("{s:s, s:s, s:o, s:f, s:s, s:o, s:s, s:f, s:s, s:o, s:s, s:s, s:s, s:s}", "id",
-	    process->id, "kind", process->is_one_off ? "one-off" : "service", "app", process->app, "command", json_text_value(process->command), "cpu",
-	    0.0, "host", process->address ? process->address : "", "image",
-	    json_text_value(process->image), "instance", process->node, "memory", 0.0, "name",
-	    process->service, "ports", ports, "release", process->release, "started", started,
-	    "status", process_state_name(process->state));
+	    json_pack("{s:s, s:s, s:s, s:o, s:f, s:s, s:o, s:s, s:f, s:s, s:o, s:s, s:s, s:s}",
+		"id", process->id, "kind", process->is_one_off ? "one-off" : "service", "app",
+		process->app, "command", json_text_value(process->command), "cpu", 0.0, "host",
+		process->address ? process->address : "", "image", json_text_value(process->image),
+		"instance", process->node, "memory", 0.0, "name", process->service, "ports", ports,
+		"release", process->release, "started", started, "status",
+		process_state_name(process->state));
 	bool has_ended = process->state == PROCESS_FAILED || process->state == PROCESS_COMPLETE;
 	if (has_ended)
 		json_object_set_new(value, "exit", json_integer(process->exit_code));
@@ -180,8 +181,8 @@ check_path(const char *path, GError **error)
 	if (path[0] == '/' && !g_strv_contains((const char *const *)parts, ".."))
 		return true;
 
-	return error_set(error, CARRACK_ERROR_INVALID,
-	    "file «%s»: give an absolute path without «..»", path);
+	return error_set(
+	    error, CARRACK_ERROR_INVALID, "file «%s»: give an absolute path without «..»", path);
 }
 
 bool
@@ -198,8 +199,8 @@ rack_files_get(Rack *rack,
 	g_autoptr(Process) running = find_running(rack, app, process, error);
 	Engine *engine = rack->provider->engine;
 
-	return running && engine->ops->archive_get(
-			      engine, running, path, to->write, to->data, cancel, error);
+	return running &&
+	       engine->ops->archive_get(engine, running, path, to->write, to->data, cancel, error);
 }
 
 bool

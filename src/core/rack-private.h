@@ -33,9 +33,11 @@ struct Rack {
 	GHashTable
 	    *retiring; /* deployments that finish their requests, and then go by themselves */
 	bool is_stopping;
-	GThreadPool *workers; /* promotes, restarts and deletions: a thread each */
-	GHashTable *attached;   /* one-offs whose end a client waits for */
-	GHashTable *timed_out;  /* one-offs that were stopped for their time */
+	GThreadPool *workers;  /* promotes, restarts and deletions: a thread each */
+	GHashTable *attached;  /* one-offs whose end a client waits for */
+	int attaching;         /* how many of them are being started */
+	GHashTable *died;      /* one-offs whose end was told of, and is to be seen yet */
+	GHashTable *timed_out; /* one-offs that were stopped for their time */
 	BuildQueue *builds;
 	Supervisor *supervisor;
 };
@@ -151,6 +153,10 @@ process_json(const Process *process);
 /* What is known of an ended one-off, as the wire's process; NULL when there is nothing. */
 json_t *
 one_off_record(Rack *rack, const char *app, const char *process);
+
+/* The engine has told of the end of one. */
+void
+one_offs_died(Rack *rack, const char *process);
 
 /* Looks at all one-offs: stops those whose time is over or whose client is gone with an earlier
  * life, records and clears away those that have ended. */

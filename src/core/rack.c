@@ -37,6 +37,7 @@ rack_new(Provider *provider)
 	rack->operations = operations_new();
 	rack->retiring = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->attached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	rack->died = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->timed_out = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->workers = g_thread_pool_new(job_run, NULL, -1, FALSE, NULL);
 	rack->builds = build_queue_new(rack);
@@ -77,6 +78,7 @@ rack_free(Rack *rack)
 	g_hash_table_unref(rack->operations);
 	g_hash_table_unref(rack->retiring);
 	g_hash_table_unref(rack->attached);
+	g_hash_table_unref(rack->died);
 	g_hash_table_unref(rack->timed_out);
 	pthread_cond_destroy(&rack->idle);
 	pthread_mutex_destroy(&rack->lock);

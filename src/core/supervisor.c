@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#define ONE_OFFS "" /* in the place of an app: the one-offs of all */
 #define LOOK_MS 50
 #define LOOK_LATER_MS 500
 #define LOOK_EARLY (10 * G_USEC_PER_SEC)
@@ -23,6 +24,7 @@ struct Supervisor {
 	pthread_cond_t wake;
 	GHashTable *waiting; /* apps whose look is queued */
 	GHashTable *looking; /* apps that are being looked at */
+	gint64 one_offs_due; /* real time; G_MAXINT64: nothing is due */
 	bool is_stopping;
 	GThread *monitor;
 };
@@ -292,7 +294,9 @@ look_run(gpointer data, gpointer user_data)
 		g_hash_table_remove(supervisor->waiting, app);
 		g_hash_table_add(supervisor->looking, g_strdup(app));
 	}
-	if (!operation_is_running(supervisor->rack, app) && !is_stopping(supervisor))
+	if (strcmp(app, ONE_OFFS) == 0)
+		one_offs_look(supervisor->rack);
+	else if (!operation_is_running(supervisor->rack, app) && !is_stopping(supervisor))
 		look_app(supervisor, app);
 
 	LOCKED(&supervisor->lock);
@@ -331,6 +335,13 @@ on_event(gpointer data, const EngineEvent *event)
 {
 	Supervisor *supervisor = data;
 	Router *router = supervisor->rack->provider->router;
+	if (event->is_one_off) {
+		if (event->kind == ENGINE_EVENT_DIE) {
+			one_offs_died(supervisor->rack, event->process);
+			supervisor_wake(supervisor, ONE_OFFS);
+		}
+		return;
+	}
 	switch (event->kind) {
 	case ENGINE_EVENT_DIE:
 		router->ops->remove(router, event->app, event->service, event->process, NULL);
@@ -341,6 +352,7 @@ on_event(gpointer data, const EngineEvent *event)
 		break;
 	case ENGINE_EVENT_RECONNECTED:
 		wake_all(supervisor);
+		supervisor_wake(supervisor, ONE_OFFS);
 		break;
 	case ENGINE_EVENT_OUT_OF_MEMORY:
 		break;
@@ -363,29 +375,53 @@ monitor_router(Supervisor *supervisor)
 	}
 }
 
+/* Waits a second, less when a one-off's time is over before. False when the supervisor stops. */
+static bool
+monitor_wait(Supervisor *supervisor, bool *is_due)
+{
+	LOCKED(&supervisor->lock);
+	gint64 second = g_get_real_time() + G_USEC_PER_SEC;
+	while (!supervisor->is_stopping) {
+		gint64 until = MIN(second, supervisor->one_offs_due);
+		struct timespec time = {
+		    .tv_sec = until / G_USEC_PER_SEC, .tv_nsec = until % G_USEC_PER_SEC * 1000};
+		if (until <= g_get_real_time())
+			break;
+		pthread_cond_timedwait(&supervisor->wake, &supervisor->lock, &time);
+	}
+	*is_due = supervisor->one_offs_due <= g_get_real_time();
+	if (*is_due)
+		supervisor->one_offs_due = G_MAXINT64;
+	return !supervisor->is_stopping;
+}
+
+void
+supervisor_due(Supervisor *supervisor, gint64 time)
+{
+	LOCKED(&supervisor->lock);
+	if (time >= supervisor->one_offs_due)
+		return;
+
+	supervisor->one_offs_due = time;
+	pthread_cond_broadcast(&supervisor->wake);
+}
+
 static gpointer
 monitor_run(gpointer data)
 {
 	Supervisor *supervisor = data;
 	Logs *logs = supervisor->rack->provider->logs;
-	for (unsigned second = 1;; second++) {
-		{
-			LOCKED(&supervisor->lock);
-			struct timespec until;
-			clock_gettime(CLOCK_REALTIME, &until);
-			until.tv_sec++;
-			if (!supervisor->is_stopping)
-				pthread_cond_timedwait(
-				    &supervisor->wake, &supervisor->lock, &until);
-			if (supervisor->is_stopping)
-				return NULL;
-		}
+	bool is_due;
+	for (unsigned second = 1; monitor_wait(supervisor, &is_due); second++) {
+		if (is_due || second % ROUND_SECONDS == 0)
+			supervisor_wake(supervisor, ONE_OFFS);
 		monitor_router(supervisor);
 		if (second % ROUND_SECONDS == 0)
 			wake_all(supervisor);
 		if (second % PRUNE_SECONDS == 0)
 			logs->ops->prune(logs, NULL);
 	}
+	return NULL;
 }
 
 Supervisor *
@@ -393,6 +429,7 @@ supervisor_new(Rack *rack)
 {
 	Supervisor *supervisor = g_new0(Supervisor, 1);
 	supervisor->rack = rack;
+	supervisor->one_offs_due = G_MAXINT64;
 	supervisor->pool = g_thread_pool_new(look_run, supervisor, -1, FALSE, NULL);
 	supervisor->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	supervisor->looking = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

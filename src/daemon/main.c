@@ -3,6 +3,7 @@
  *
  *   carrackd          serves the API on a unix socket until SIGTERM or SIGINT
  *   carrackd router   prepares HAProxy's configuration, then becomes HAProxy
+ *   carrackd end PID  ends a process and what it has started
  *
  * It alone chooses the provider. What is not there yet (the engine after a reboot) is waited for,
  * with growing pauses, instead of ending; what is wrong (no password, a damaged store) ends it with
@@ -10,7 +11,9 @@
  */
 #include "api/api.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "daemon/options.h"
+#include "swarm/process-end.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -22,6 +25,7 @@
 #define FILES_WANTED 65536
 #define PAUSE_FIRST_MS 200
 #define PAUSE_LONGEST_MS 5000
+#define END_GRACE_MS 1500
 
 static void
 log_event(const char *event, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -162,12 +166,28 @@ become_router(GError **error)
 }
 
 static const char usage[] =
-    "usage: carrackd [router | --version | --help]\n\n"
-    "Serves a rack's API on a unix socket; `carrackd router` becomes the rack's HAProxy.\n"
+    "usage: carrackd [router | end PID | --version | --help]\n\n"
+    "Serves a rack's API on a unix socket; `carrackd router` becomes the rack's HAProxy,\n"
+    "`carrackd end` ends a process and what it has started.\n"
     "Options come from the environment: CARRACK_PASSWORD_FILE (required to serve), CARRACK_RACK,\n"
     "CARRACK_DOMAIN, CARRACK_HTTP_PORT, CARRACK_HTTPS_PORT, CARRACK_API_PORT,\n"
     "CARRACK_REGISTRY_PORT, CARRACK_DATA_FOLDER, CARRACK_RUN_FOLDER, CARRACK_ROUTER_FOLDER,\n"
     "CARRACK_DOCKER_SOCKET, CARRACK_HOST_PROC.\n";
+
+/* For commands that nobody listens to any more, from a container beside theirs. */
+static int
+end_process(const char *text)
+{
+	gint64 process;
+	g_autoptr(GError) error = NULL;
+	if (!text_parse_int(text, "PID", 2, G_MAXINT, &process, &error)) {
+		g_printerr("carrackd: %s\n", error->message);
+		return 1;
+	}
+
+	process_end((pid_t)process, END_GRACE_MS);
+	return 0;
+}
 
 int
 main(int argc, char **argv)
@@ -182,6 +202,8 @@ main(int argc, char **argv)
 		g_print("%s", usage);
 		return 0;
 	}
+	if (argc == 3 && strcmp(verb, "end") == 0)
+		return end_process(argv[2]);
 	if (argc > 2 || (*verb && strcmp(verb, "router") != 0)) {
 		g_printerr("%s", usage);
 		return 2;

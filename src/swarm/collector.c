@@ -101,7 +101,8 @@ ensure(Collector *collector, const EngineEvent *event, bool was_ended)
 	return NULL;
 }
 
-/* Fills an event from a container's labels; strings are borrowed. False for what is no app's. */
+/* Fills an event from a container's labels; strings are borrowed. False for what is no app's, and
+ * for one-offs whose output is their client's. */
 static bool
 read_labels(EngineEvent *event, const char *container, const json_t *labels)
 {
@@ -113,7 +114,7 @@ read_labels(EngineEvent *event, const char *container, const json_t *labels)
 	    .deployment = json_text_of(labels, LABEL_SWARM_SERVICE, ""),
 	    .process = engine_process_id(json_text_of(labels, LABEL_SWARM_TASK, container))};
 
-	return *event->app && *container;
+	return *event->app && *container && !json_object_get(labels, LABEL_ATTACHED);
 }
 
 static bool

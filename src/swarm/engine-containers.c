@@ -14,6 +14,7 @@
 
 #define STOP_MARGIN_MS 15000
 #define SETTLE_MS 2000
+#define ONE_OFF_GRACE 2 /* nobody's requests are in flight there */
 #define TCP_LISTEN 0x0a
 #define RESOLVER_ADDRESS "127.0.0.11" /* the engine's own, inside every container */
 
@@ -121,11 +122,38 @@ find_task(SwarmEngine *engine, const char *app, const char *process, GError **er
 	return NULL;
 }
 
+const char *
+engine_container(const Process *process, GError **error)
+{
+	if (*process->container && process->state == PROCESS_RUNNING)
+		return process->container;
+
+	error_set(error, CARRACK_ERROR_FORBIDDEN, "process %s is not running (%s)", process->id,
+	    process_state_name(process->state));
+	return NULL;
+}
+
+static bool
+stop_container(SwarmEngine *engine, const char *container, gint64 grace, GError **error)
+{
+	g_autofree char *path =
+	    g_strdup_printf("/containers/%s/stop?t=%" G_GINT64_FORMAT, container, grace);
+	HttpRequest request = {.method = "POST",
+	    .path = path,
+	    .timeout_ms = (unsigned)(grace * 1000 + STOP_MARGIN_MS)};
+	g_autoptr(HttpAnswer) answer =
+	    docker_request(engine->docker, &request, engine->closing, error);
+	return answer != NULL;
+}
+
 /* The engine's own stop waits 10 s for any container; ours has its time from the spec. */
 bool
 engine_stop(Engine *base, const char *app, const char *process, GError **error)
 {
 	SwarmEngine *engine = (SwarmEngine *)base;
+	g_autofree char *one_off = engine_one_off_container(engine, app, process);
+	if (one_off)
+		return stop_container(engine, one_off, ONE_OFF_GRACE, error);
 	json_auto_t *task = find_task(engine, app, process, error);
 	if (!task)
 		return false;
@@ -139,14 +167,7 @@ engine_stop(Engine *base, const char *app, const char *process, GError **error)
 
 	const json_t *spec = json_at(task, "Spec", "ContainerSpec", NULL);
 	gint64 grace = json_int_of(spec, "StopGracePeriod", 10 * 1000000000LL) / 1000000000;
-	g_autofree char *path =
-	    g_strdup_printf("/containers/%s/stop?t=%" G_GINT64_FORMAT, container, grace);
-	HttpRequest request = {.method = "POST",
-	    .path = path,
-	    .timeout_ms = (unsigned)(grace * 1000 + STOP_MARGIN_MS)};
-	g_autoptr(HttpAnswer) answer =
-	    docker_request(engine->docker, &request, engine->closing, error);
-	return answer != NULL;
+	return stop_container(engine, container, grace, error);
 }
 
 /* Last lines */

@@ -18,10 +18,12 @@ typedef struct {
 } Watch;
 
 static void
-dispatch(SwarmEngine *engine, const EngineEvent *event)
+dispatch(SwarmEngine *engine, const EngineEvent *event, bool is_attached)
 {
 	engine->event(engine->event_data, event);
-	collector_event(engine->collector, event);
+	/* What an attached one-off writes is its client's and not in the logs. */
+	if (!is_attached)
+		collector_event(engine->collector, event);
 }
 
 static bool
@@ -60,11 +62,13 @@ take_event(gpointer data, json_t *line, GError **error)
 	    .deployment = json_text_of(attributes, LABEL_SWARM_SERVICE, ""),
 	    .process = engine_process_id(json_text_of(attributes, LABEL_SWARM_TASK, container)),
 	    .container = container,
+	    .is_one_off = json_object_get(attributes, LABEL_KIND) != NULL,
 	    .exit_code = (int)g_ascii_strtoll(exit_code, NULL, 10)};
 
 	watch->since = MAX(watch->since, json_int_of(line, "timeNano", 0) + 1);
 	if (read_kind(json_text_of(line, "Action", ""), &event.kind) && *event.app)
-		dispatch(watch->engine, &event);
+		dispatch(
+		    watch->engine, &event, json_object_get(attributes, LABEL_ATTACHED) != NULL);
 	return true;
 }
 
@@ -89,13 +93,15 @@ stream(Watch *watch, GError **error)
 	SwarmEngine *engine = watch->engine;
 	if (!collector_follow_all(engine->collector, error))
 		return false;
-	dispatch(engine, &(EngineEvent){.kind = ENGINE_EVENT_RECONNECTED,
-			     .app = "",
-			     .service = "",
-			     .release = "",
-			     .deployment = "",
-			     .process = "",
-			     .container = ""});
+	dispatch(engine,
+	    &(EngineEvent){.kind = ENGINE_EVENT_RECONNECTED,
+		.app = "",
+		.service = "",
+		.release = "",
+		.deployment = "",
+		.process = "",
+		.container = ""},
+	    false);
 
 	DockerLines lines = {.take = take_event, .data = watch};
 	g_autofree char *path = events_path(watch);

@@ -16,7 +16,11 @@
 #define LABEL_RELEASE "carrack.release"
 #define LABEL_ENV "carrack.env" /* env_hash() */
 #define LABEL_PORT "carrack.port"
-#define LABEL_PART "carrack.part" /* of the rack itself: api, router, registry */
+#define LABEL_PART "carrack.part"         /* of the rack itself: api, router, registry */
+#define LABEL_KIND "carrack.kind"         /* KIND_ONE_OFF, or none */
+#define LABEL_ATTACHED "carrack.attached" /* of a one-off with a client; its output is its own */
+#define LABEL_DEADLINE "carrack.deadline" /* of a one-off: microseconds since 1970 */
+#define KIND_ONE_OFF "one-off"
 
 /* On containers, from Swarm. */
 #define LABEL_SWARM_TASK "com.docker.swarm.task.id"
@@ -111,6 +115,83 @@ engine_last_lines(Engine *engine, const Process *process, unsigned count, GError
 
 GPtrArray *
 engine_listening(Engine *engine, const Process *process);
+
+/* The container of a process, for an exec or files; FORBIDDEN while it has none. Borrowed. */
+const char *
+engine_container(const Process *process, GError **error);
+
+/* engine-spec.c */
+
+/* What a process runs as, for a container that is not Swarm's. */
+json_t *
+engine_labels(const SwarmEngine *engine, const EngineSpec *spec);
+
+json_t *
+engine_log_driver(const char *name_member, const char *options_member);
+
+/* engine-one-offs.c */
+
+char *
+engine_run(Engine *engine, const EngineOneOff *one_off, EngineStream **stream, GError **error);
+
+GPtrArray *
+engine_one_offs(Engine *engine, const char *app, GError **error);
+
+bool
+engine_forget(Engine *engine, const Process *one_off, GError **error);
+
+/* Stops and removes all one-offs of an app. */
+bool
+engine_one_offs_remove(SwarmEngine *engine, const char *app, GError **error);
+
+/* The container of a one-off, or NULL. The caller frees it. */
+char *
+engine_one_off_container(SwarmEngine *engine, const char *app, const char *process);
+
+/* engine-exec.c */
+
+EngineStream *
+engine_exec(Engine *engine, const Process *process, const EngineExec *exec, GError **error);
+
+/* The end of an exec'd command and of what it has started; there is no call of the engine for it.
+ */
+void
+engine_exec_kill(SwarmEngine *engine, const char *container, const char *exec);
+
+/* engine-stream.c */
+
+typedef struct {
+	const char *container; /* of an attached one-off */
+	const char *exec;      /* or the id of an exec in it, or NULL */
+	bool has_terminal;
+} EngineStreamSource;
+
+/* Takes over the connection. With NULL instead, the command could not be run: `refusal` is the
+ * engine's text, which the stream tells. */
+EngineStream *
+engine_stream_new(SwarmEngine *engine,
+    HttpConnection *connection,
+    const EngineStreamSource *source,
+    const char *refusal);
+
+/* engine-files.c */
+
+bool
+engine_archive_get(Engine *engine,
+    const Process *process,
+    const char *path,
+    HttpWrite write,
+    gpointer write_data,
+    GCancellable *cancel,
+    GError **error);
+
+bool
+engine_archive_put(Engine *engine,
+    const Process *process,
+    HttpRead read,
+    gpointer read_data,
+    GCancellable *cancel,
+    GError **error);
 
 /* engine-events.c */
 

@@ -204,15 +204,32 @@ fill_commands(SwarmEngine *engine, const char *filters, GPtrArray *processes)
 	}
 }
 
+static bool
+add_one_offs(Engine *base, const char *app, bool living, GPtrArray *processes, GError **error)
+{
+	g_autoptr(GPtrArray) one_offs = engine_one_offs(base, app, error);
+	if (!one_offs)
+		return false;
+
+	while (one_offs->len > 0) {
+		g_autoptr(Process) process = g_ptr_array_steal_index(one_offs, 0);
+		if (!living || is_living(process))
+			g_ptr_array_add(processes, g_steal_pointer(&process));
+	}
+	return true;
+}
+
 GPtrArray *
 engine_processes_of_app(Engine *base, const char *app, bool living, GError **error)
 {
 	SwarmEngine *engine = (SwarmEngine *)base;
 	g_autofree char *filters = engine_label_filter(engine->rack, app);
-	GPtrArray *processes = list_tasks(engine, filters, living, error);
+	g_autoptr(GPtrArray) processes = list_tasks(engine, filters, living, error);
 	if (processes && living && app)
 		fill_commands(engine, filters, processes);
-	return processes;
+	return processes && add_one_offs(base, app, living, processes, error)
+		   ? g_steal_pointer(&processes)
+		   : NULL;
 }
 
 /* The rack's own containers: api and registry are Swarm's, the router stands alone. */

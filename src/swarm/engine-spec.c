@@ -44,8 +44,8 @@ engine_service_name(const EngineSpec *spec, unsigned attempt)
 	return g_string_free(name, FALSE);
 }
 
-static json_t *
-labels(const SwarmEngine *engine, const EngineSpec *spec)
+json_t *
+engine_labels(const SwarmEngine *engine, const EngineSpec *spec)
 {
 	g_autofree char *hash = env_hash(spec->env);
 	g_autofree char *port = g_strdup_printf("%u", spec->port);
@@ -83,7 +83,7 @@ static json_t *
 container(const SwarmEngine *engine, const EngineSpec *spec)
 {
 	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:I, s:{s:[s]}}", "Image", spec->image,
-	    "Labels", labels(engine, spec), "Args", arguments(spec->command), "Env",
+	    "Labels", engine_labels(engine, spec), "Args", arguments(spec->command), "Env",
 	    environment(spec->env), "Init", spec->has_init, "StopGracePeriod",
 	    (json_int_t)spec->termination * NANO_CPUS, "Healthcheck", "Test", "NONE");
 }
@@ -103,20 +103,20 @@ resources(const EngineSpec *spec)
 }
 
 /* The log driver `local` keeps every byte; json-file turns what is not UTF-8 into U+FFFD. */
-static json_t *
-log_driver(void)
+json_t *
+engine_log_driver(const char *name_member, const char *options_member)
 {
-	return json_pack("{s:s, s:{s:s, s:s, s:s}}", "Name", "local", "Options", "max-size", "10m",
-	    "max-file", "2", "compress", "false");
+	return json_pack("{s:s, s:{s:s, s:s, s:s}}", name_member, "local", options_member,
+	    "max-size", "10m", "max-file", "2", "compress", "false");
 }
 
 static json_t *
 task_template(const SwarmEngine *engine, const EngineSpec *spec, const char *network)
 {
 	return json_pack("{s:o, s:o, s:o, s:{s:s, s:i}, s:[{s:s, s:[s]}]}", "ContainerSpec",
-	    container(engine, spec), "Resources", resources(spec), "LogDriver", log_driver(),
-	    "RestartPolicy", "Condition", "any", "Delay", RESTART_DELAY_NS, "Networks", "Target",
-	    network, "Aliases", spec->service);
+	    container(engine, spec), "Resources", resources(spec), "LogDriver",
+	    engine_log_driver("Name", "Options"), "RestartPolicy", "Condition", "any", "Delay",
+	    RESTART_DELAY_NS, "Networks", "Target", network, "Aliases", spec->service);
 }
 
 json_t *
@@ -124,6 +124,6 @@ engine_service_spec(
     const SwarmEngine *engine, const EngineSpec *spec, const char *name, const char *network)
 {
 	return json_pack("{s:s, s:o, s:o, s:{s:{s:i}}, s:{s:s}}", "Name", name, "Labels",
-	    labels(engine, spec), "TaskTemplate", task_template(engine, spec, network), "Mode",
-	    "Replicated", "Replicas", (int)spec->count, "EndpointSpec", "Mode", "dnsrr");
+	    engine_labels(engine, spec), "TaskTemplate", task_template(engine, spec, network),
+	    "Mode", "Replicated", "Replicas", (int)spec->count, "EndpointSpec", "Mode", "dnsrr");
 }

@@ -244,7 +244,8 @@ remove_app(Engine *base, const char *app, GError **error)
 		if (!remove_deployment(base, deployment->id, error))
 			return false;
 	}
-	if (!engine_network_remove(engine, app, error))
+	if (!engine_one_offs_remove(engine, app, error) ||
+	    !engine_network_remove(engine, app, error))
 		return false;
 
 	collector_forget_app(engine->collector, app, FORGET_MS);
@@ -350,6 +351,12 @@ static const EngineOps operations = {
     .stop = engine_stop,
     .last_lines = engine_last_lines,
     .listening = engine_listening,
+    .run = engine_run,
+    .one_offs = engine_one_offs,
+    .forget = engine_forget,
+    .exec = engine_exec,
+    .archive_get = engine_archive_get,
+    .archive_put = engine_archive_put,
     .capacity = capacity,
     .watch = engine_watch,
     .remove_app = remove_app,

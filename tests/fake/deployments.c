@@ -158,6 +158,22 @@ event_queue(
 }
 
 void
+event_queue_one_off(FakeEngine *fake, const Process *process)
+{
+	Event *event = g_new0(Event, 1);
+	event->kind = ENGINE_EVENT_DIE;
+	event->app = g_strdup(process->app);
+	event->service = g_strdup(process->service);
+	event->release = g_strdup(process->release);
+	event->deployment = g_strdup("");
+	event->process = g_strdup(process->id);
+	event->exit_code = process->exit_code;
+	event->is_one_off = true;
+	g_queue_push_tail(&fake->events, event);
+	pthread_cond_broadcast(&fake->changed);
+}
+
+void
 task_end(FakeEngine *fake, Deployment *deployment, Task *task, ProcessState state, int exit_code)
 {
 	Process *process = task->process;
@@ -322,6 +338,7 @@ engine_run(gpointer data)
 		    .deployment = event->deployment,
 		    .process = event->process,
 		    .container = "",
+		    .is_one_off = event->is_one_off,
 		    .exit_code = event->exit_code};
 		LOCKED(&fake->watch_lock);
 		if (fake->watch)

@@ -117,8 +117,7 @@ deployments(Engine *engine, const char *app, GError **error)
 	return found;
 }
 
-/* As a listing tells it: without what only locate knows. */
-static Process *
+Process *
 process_copy(const Process *from)
 {
 	Process *copy = g_new0(Process, 1);
@@ -179,6 +178,12 @@ processes_of_app(Engine *engine, const char *app, bool living, GError **error)
 		if (!app || !strcmp(deployment->deployment->app, app))
 			add_processes(found, deployment, living);
 	}
+	for (guint i = 0; i < fake->one_offs->len; i++) {
+		const Process *process = ((OneOff *)g_ptr_array_index(fake->one_offs, i))->process;
+		bool is_meant = !app || !strcmp(process->app, app);
+		if (is_meant && (!living || process->state == PROCESS_RUNNING))
+			g_ptr_array_add(found, process_copy(process));
+	}
 	return found;
 }
 
@@ -224,6 +229,8 @@ stop(Engine *engine, const char *app, const char *id, GError **error)
 	FakeEngine *fake = (FakeEngine *)engine;
 	Deployment *deployment;
 	LOCKED(&fake->lock);
+	if (one_off_stop(fake, id))
+		return true;
 	Task *task = task_of(fake, id, &deployment, error);
 	if (!task)
 		return false;
@@ -364,6 +371,12 @@ static const EngineOps operations = {
     .stop = stop,
     .last_lines = last_lines,
     .listening = listening,
+    .run = fake_run,
+    .one_offs = fake_one_offs,
+    .forget = fake_forget,
+    .exec = fake_exec,
+    .archive_get = fake_archive_get,
+    .archive_put = fake_archive_put,
     .capacity = capacity,
     .watch = watch,
     .remove_app = remove_app,
@@ -391,6 +404,7 @@ fake_engine_new(Logs *logs)
 	pthread_mutex_init(&fake->watch_lock, NULL);
 	fake_condition_init(&fake->changed);
 	g_queue_init(&fake->events);
+	fake->one_offs = g_ptr_array_new_with_free_func(one_off_free);
 	fake->deployments = g_ptr_array_new_with_free_func(deployment_free);
 	fake->behaviours = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, behaviour_free);
 	fake->thread = g_thread_new("fake-engine", engine_run, fake);
@@ -411,6 +425,7 @@ fake_engine_destroy(Engine *engine)
 	FakeEngine *fake = (FakeEngine *)engine;
 	tell_to_stop(fake);
 	g_thread_join(fake->thread);
+	g_ptr_array_unref(fake->one_offs);
 	g_ptr_array_unref(fake->deployments);
 	g_hash_table_unref(fake->behaviours);
 	g_free(fake->down);

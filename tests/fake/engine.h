@@ -30,6 +30,7 @@ typedef struct {
 	char *deployment;
 	char *process;
 	int exit_code;
+	bool is_one_off;
 } Event;
 
 typedef struct {
@@ -40,6 +41,7 @@ typedef struct {
 	GThread *thread;
 	bool is_stopping;
 	GPtrArray *deployments;
+	GPtrArray *one_offs;    /* of OneOff */
 	GHashTable *behaviours; /* service or «» to FakeBehaviour */
 	GQueue events;
 	char *down;
@@ -92,6 +94,61 @@ event_queue(
 /* Sum over living processes. */
 void
 reserved(FakeEngine *fake, gint64 *cpu, gint64 *memory);
+
+/* As a listing tells it: without what only locate knows. */
+Process *
+process_copy(const Process *from);
+
+/* one-offs.c */
+
+typedef struct {
+	FakeEngine *fake;
+	Process *process;
+	pid_t pid;
+	EngineStream *stream; /* of a detached one */
+	GThread *follower;
+} OneOff;
+
+void
+one_off_free(gpointer one_off);
+
+/* True if it is one; with the lock held. */
+bool
+one_off_stop(FakeEngine *fake, const char *id);
+
+/* Tells of its end. */
+void
+event_queue_one_off(FakeEngine *fake, const Process *process);
+
+/* The functions of EngineOps of these names, without the lock. */
+char *
+fake_run(Engine *engine, const EngineOneOff *one_off, EngineStream **stream, GError **error);
+
+GPtrArray *
+fake_one_offs(Engine *engine, const char *app, GError **error);
+
+bool
+fake_forget(Engine *engine, const Process *process, GError **error);
+
+EngineStream *
+fake_exec(Engine *engine, const Process *process, const EngineExec *exec, GError **error);
+
+bool
+fake_archive_get(Engine *engine,
+    const Process *process,
+    const char *path,
+    HttpWrite write,
+    gpointer write_data,
+    GCancellable *cancel,
+    GError **error);
+
+bool
+fake_archive_put(Engine *engine,
+    const Process *process,
+    HttpRead read_bytes,
+    gpointer read_data,
+    GCancellable *cancel,
+    GError **error);
 
 /* The thread: starts and ends what is due, hands out events. */
 gpointer
