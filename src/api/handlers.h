@@ -6,6 +6,7 @@
 
 #include "api/request.h"
 #include "api/sink.h"
+#include "base/websocket.h"
 
 /* apps.c */
 json_t *
@@ -93,6 +94,35 @@ processes_get(Request *request, GError **error);
 
 bool
 processes_stop(Request *request, GError **error);
+
+/* exec.c */
+bool
+exec_process(Request *request, WebSocket *socket, GError **error);
+
+/* A one-off with a client. */
+bool
+exec_run_attached(Request *request, WebSocket *socket, GError **error);
+
+/* One that goes on by itself. */
+json_t *
+exec_run(Request *request, GError **error);
+
+/* files.c */
+bool
+files_get(Request *request, Sink *sink, GError **error);
+
+bool
+files_receive(Request *request, const void *bytes, gsize length, GError **error);
+
+bool
+files_put(Request *request, GError **error);
+
+bool
+files_delete(Request *request, GError **error);
+
+/* proxy.c */
+bool
+proxy(Request *request, WebSocket *socket, GError **error);
 
 /* services.c */
 json_t *

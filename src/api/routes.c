@@ -27,6 +27,21 @@
 		.method = "GET", .pattern = PATTERN, .role = ROLE_##ROLE, .kind = ROUTE_WEBSOCKET, \
 		.stream = HANDLER                                                                  \
 	}
+#define DUPLEX(PATTERN, ROLE, HANDLER)                                                             \
+	{                                                                                          \
+		.method = "GET", .pattern = PATTERN, .role = ROLE_##ROLE, .kind = ROUTE_DUPLEX,    \
+		.duplex = HANDLER                                                                  \
+	}
+#define TAR(PATTERN, ROLE, HANDLER)                                                                \
+	{                                                                                          \
+		.method = "GET", .pattern = PATTERN, .role = ROLE_##ROLE, .kind = ROUTE_TAR,       \
+		.stream = HANDLER                                                                  \
+	}
+#define TAKE(PATTERN, ROLE, RECEIVE, HANDLER)                                                      \
+	{                                                                                          \
+		.method = "POST", .pattern = PATTERN, .role = ROLE_##ROLE, .kind = ROUTE_OK,       \
+		.receive = RECEIVE, .act = HANDLER                                                 \
+	}
 #define LINES(PATTERN, ROLE, HANDLER)                                                              \
 	{                                                                                          \
 		.method = "GET", .pattern = PATTERN, .role = ROLE_##ROLE, .kind = ROUTE_LINES,     \
@@ -99,20 +114,34 @@ static const Route routes[] = {
 	JSON("GET", "/apps/{app}/processes/{process}", READ, processes_get),
 	ACT("DELETE", "/apps/{app}/processes/{process}", WRITE, processes_stop),
 	SOCKET("/apps/{app}/processes/{process}/logs", READ, logs_process),
+	DUPLEX("/apps/{app}/processes/{process}/exec", WRITE, exec_process),
+	TAR("/apps/{app}/processes/{process}/files", WRITE, files_get),
+	TAKE("/apps/{app}/processes/{process}/files", WRITE, files_receive, files_put),
+	ACT("DELETE", "/apps/{app}/processes/{process}/files", WRITE, files_delete),
 
 	JSON("GET", "/apps/{app}/services", READ, services_list),
 	ACT("PUT", "/apps/{app}/services/{service}", WRITE, services_update),
 	ACT("POST", "/apps/{app}/services/{service}/restart", WRITE, services_restart),
 	SOCKET("/apps/{app}/services/{service}/logs", READ, logs_service),
+	DUPLEX("/apps/{app}/services/{service}/processes", WRITE, exec_run_attached),
+	JSON("POST", "/apps/{app}/services/{service}/processes", WRITE, exec_run),
+
+	DUPLEX("/proxy/{host}/{port}", WRITE, proxy),
 };
 /* clang-format on */
+
+bool
+route_is_socket(const Route *route)
+{
+	return route->kind == ROUTE_WEBSOCKET || route->kind == ROUTE_DUPLEX;
+}
 
 static bool
 wants(const Request *request, const Route *route)
 {
 	const char *upgrade = request_header(request, "upgrade");
 	bool is_websocket = upgrade && !strcmp(upgrade, "websocket");
-	if (route->kind == ROUTE_WEBSOCKET)
+	if (route_is_socket(route))
 		return is_websocket;
 	if (route->kind == ROUTE_LINES)
 		return !is_websocket && request_accepts(request, "application/x-ndjson");

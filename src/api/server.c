@@ -297,7 +297,9 @@ send_lines(Exchange *exchange, struct MHD_Connection *connection)
 
 	struct MHD_Response *response =
 	    MHD_create_response_from_pipe(line_stream_take_fd(exchange->lines));
-	MHD_add_response_header(response, "Content-Type", "application/x-ndjson");
+	bool is_archive = exchange->route->kind == ROUTE_TAR;
+	MHD_add_response_header(
+	    response, "Content-Type", is_archive ? "application/x-tar" : "application/x-ndjson");
 	MHD_add_response_header(response, "Cache-Control", "no-store");
 	return queue(connection, 200, response);
 }
@@ -349,14 +351,14 @@ static enum MHD_Result
 finish(Exchange *exchange, struct MHD_Connection *connection)
 {
 	RouteKind kind = exchange->route ? exchange->route->kind : ROUTE_ABSENT;
-	if (kind == ROUTE_WEBSOCKET)
+	if (exchange->route && route_is_socket(exchange->route))
 		return upgrade(exchange, connection);
 	if (!exchange->route || exchange->refusal)
 		return queue_refusal(exchange, connection);
 
 	/* The idle time is for clients, not for handlers; a new value starts it anew. */
 	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
-	if (kind == ROUTE_LINES)
+	if (kind == ROUTE_LINES || kind == ROUTE_TAR)
 		return send_lines(exchange, connection);
 	if (kind == ROUTE_FILE)
 		return send_file(exchange, connection);

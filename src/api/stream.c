@@ -76,9 +76,28 @@ run_socket(SocketSink *own, const Route *route, const GError *refusal, GError **
 	return route->stream(own->request, &own->sink, error);
 }
 
+/* The handler reads the socket itself. */
+static void
+run_duplex(int fd, Request *request, const Route *route, const GError *refusal)
+{
+	g_autoptr(WebSocket) socket = websocket_new_server(fd, true);
+	SocketSink own = {.socket = socket, .request = request};
+	g_autoptr(GError) error = NULL;
+	if (refusal)
+		tell(&own, refusal);
+	else if (!route->duplex(request, socket, &error) && error)
+		tell(&own, error);
+	websocket_send_end(socket, request->cancel, NULL);
+}
+
 void
 stream_websocket(int fd, Request *request, const Route *route, const GError *refusal)
 {
+	if (route->kind == ROUTE_DUPLEX) {
+		run_duplex(fd, request, route, refusal);
+		return;
+	}
+
 	g_autoptr(WebSocket) socket = websocket_new_server(fd, true);
 	SocketSink own = {.sink = {.write = socket_write, .is_gone = socket_is_gone},
 	    .socket = socket,

@@ -29,7 +29,7 @@ headers_of(const Route *route)
 {
 	if (route->kind == ROUTE_LINES)
 		return "Accept: application/x-ndjson\r\n";
-	if (route->kind == ROUTE_WEBSOCKET)
+	if (route_is_socket(route))
 		return "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 		       "Sec-WebSocket-Version: 13\r\n"
 		       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -41,7 +41,7 @@ static char *
 ask(TestApi *test, const Route *route, const char *authorization)
 {
 	g_autofree char *path = example_of(route->pattern);
-	const char *close = route->kind == ROUTE_WEBSOCKET ? "" : "Connection: close\r\n";
+	const char *close = route_is_socket(route) ? "" : "Connection: close\r\n";
 	g_autofree char *text =
 	    g_strconcat(route->method, " ", path, "? HTTP/1.1\r\nHost: rack\r\n", close,
 		headers_of(route), authorization, "Content-Length: 0\r\n\r\n", NULL);
@@ -52,7 +52,7 @@ static void
 expect_refused(const Route *route, const char *answer)
 {
 	g_test_message("%s %s", route->method, route->pattern);
-	if (route->kind == ROUTE_WEBSOCKET) {
+	if (route_is_socket(route)) {
 		g_assert_true(g_str_has_prefix(answer, "HTTP/1.1 101 "));
 		g_assert_nonnull(
 		    strstr(answer, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
@@ -105,14 +105,16 @@ test_table(void)
 		g_assert_true(!!route->act == (route->kind == ROUTE_OK));
 		g_assert_true(!!route->file == (route->kind == ROUTE_FILE));
 		g_assert_true(!!route->absent == (route->kind == ROUTE_ABSENT));
-		g_assert_true(!!route->stream ==
-			      (route->kind == ROUTE_LINES || route->kind == ROUTE_WEBSOCKET));
+		g_assert_true(!!route->duplex == (route->kind == ROUTE_DUPLEX));
+		bool is_stream = route->kind == ROUTE_LINES || route->kind == ROUTE_TAR ||
+				 route->kind == ROUTE_WEBSOCKET;
+		g_assert_true(!!route->stream == is_stream);
 
 		g_autofree char *path = example_of(route->pattern);
 		g_autoptr(Request) request = request_new(NULL, route->method, path);
 		if (route->kind == ROUTE_LINES)
 			request_add_header(request, "Accept", "application/x-ndjson");
-		if (route->kind == ROUTE_WEBSOCKET)
+		if (route_is_socket(route))
 			request_add_header(request, "Upgrade", "websocket");
 		g_assert_true(route_find(request) == route);
 	}
