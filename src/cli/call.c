@@ -156,6 +156,52 @@ check_count(const Call *call, GError **error)
 	    call->verb->arguments, call->argument_count, call->argument_count == 1 ? "" : "s");
 }
 
+/* True when the argument is a flag of the verb whose value comes next. */
+static bool
+wants_value(const Verb *verb, const char *argument)
+{
+	g_auto(GStrv) names = g_strsplit(verb->flags, " ", -1);
+	for (gsize i = 0; names[i]; i++) {
+		const Flag *flag = flag_named(names[i]);
+		if (flag && flag_matches(flag, argument))
+			return flag->argument && !strchr(argument, '=');
+	}
+	return false;
+}
+
+/* How many words of the line go before the command that it ends in: flags and the first argument.
+ * What follows is never ours, whether after «--» or not. */
+static int
+words_before_command(const Verb *verb, int argc, char **argv)
+{
+	bool has_first = false;
+	for (int i = 0; i < argc; i++) {
+		bool is_flag = argv[i][0] == '-';
+		if (strcmp(argv[i], "--") == 0 || (has_first && !is_flag))
+			return i;
+		has_first = has_first || !is_flag;
+		i += is_flag && wants_value(verb, argv[i]);
+	}
+	return argc;
+}
+
+/* Moves the command of the line behind the arguments, as it is. */
+static void
+add_command(Call *call, int argc, char **argv)
+{
+	g_autoptr(GStrvBuilder) all = g_strv_builder_new();
+	g_strv_builder_addv(all, (const char **)call->arguments);
+	if (argc > 0 && strcmp(argv[0], "--") == 0) {
+		argc--;
+		argv++;
+	}
+	for (int i = 0; i < argc; i++)
+		g_strv_builder_add(all, argv[i]);
+	g_strfreev(call->arguments);
+	call->arguments = g_strv_builder_end(all);
+	call->argument_count = g_strv_length(call->arguments);
+}
+
 bool
 call_parse_loosely(Call *call, int argc, char **argv, GError **error)
 {
@@ -180,8 +226,12 @@ call_parse_loosely(Call *call, int argc, char **argv, GError **error)
 bool
 call_parse(Call *call, int argc, char **argv, GError **error)
 {
-	if (!call_parse_loosely(call, argc, argv, error))
+	bool has_command = strstr(call->verb->arguments, "<command...>") != NULL;
+	int count = has_command ? words_before_command(call->verb, argc, argv) : argc;
+	if (!call_parse_loosely(call, count, argv, error))
 		return false;
+	if (has_command)
+		add_command(call, argc - count, argv + count);
 
 	return call_has(call, "help") || check_count(call, error);
 }

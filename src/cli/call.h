@@ -33,6 +33,7 @@ typedef struct {
 	 */
 	int (*main)(int argc, char **argv);
 	bool is_hidden;
+	int failure_status; /* of whatever goes wrong on our side; 0: 1, and 2 for usage */
 } Verb;
 
 typedef struct {
@@ -49,6 +50,7 @@ struct Call {
 	unsigned argument_count;
 	Output *output;
 	GCancellable *cancel; /* Ctrl-C, once call_watch_interrupt has been called */
+	int exit_status;      /* of a verb that succeeds: the command's that it ran */
 	GPtrArray *details;   /* lines for people below the error; of char * */
 	/* The rest belongs to call.c. */
 	GHashTable *flags; /* name → GStrv */

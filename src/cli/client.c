@@ -5,7 +5,6 @@
 #include "cli/client.h"
 
 #include "base/error.h"
-#include "base/websocket.h"
 
 #include <gio/gunixsocketaddress.h>
 #include <stdarg.h>
@@ -299,6 +298,19 @@ client_send(Client *client,
 }
 
 bool
+client_download(Client *client,
+    const char *path,
+    HttpWrite take,
+    gpointer data,
+    GCancellable *cancel,
+    GError **error)
+{
+	HttpRequest request = {.path = path, .write = take, .write_data = data};
+
+	return call(client, &request, NULL, NULL, cancel, error);
+}
+
+bool
 client_upload(Client *client,
     const char *path,
     HttpRead read,
@@ -321,10 +333,12 @@ is_refusal(const char *bytes, gsize length, bool is_first)
 	       memcmp(bytes, ERROR_MARK, strlen(ERROR_MARK)) == 0;
 }
 
-static bool
-refuse_stream(const Client *client, const char *message, GError **error)
+bool
+client_refusal(const Client *client, const char *message, GError **error)
 {
-	g_autofree char *text = g_strstrip(g_strdup(message + strlen(ERROR_MARK)));
+	bool is_marked = g_str_has_prefix(message, ERROR_MARK);
+	g_autofree char *text =
+	    g_strstrip(g_strdup(message + (is_marked ? strlen(ERROR_MARK) : 0)));
 	if (strcmp(text, "invalid authentication") == 0)
 		return set_refusal(client, 401, text, error);
 
@@ -349,10 +363,39 @@ receive_all(const Client *client,
 		if (event != WEBSOCKET_TEXT)
 			return true;
 		if (is_refusal(bytes, length, is_first))
-			return refuse_stream(client, bytes, error);
+			return client_refusal(client, bytes, error);
 		if (!take(data, bytes, length, error))
 			return error == NULL || *error == NULL;
 	}
+}
+
+WebSocket *
+client_socket(Client *client,
+    const char *path,
+    const char *const *headers,
+    GCancellable *cancel,
+    GError **error)
+{
+	g_autoptr(GError) failure = NULL;
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+	for (const char *const *header = headers; header && *header; header++)
+		g_ptr_array_add(all, (gpointer)*header);
+	if (client->actor)
+		g_ptr_array_add(all, client->actor);
+	g_ptr_array_add(all, NULL);
+	WebSocket *socket = websocket_connect(
+	    client->http, path, (const char *const *)all->pdata, cancel, &failure);
+	if (socket)
+		return socket;
+
+	bool is_unreached = g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_UNAVAILABLE);
+	if (g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_UNAUTHORIZED))
+		set_refusal(client, 401, "", error);
+	else
+		g_propagate_error(error, g_steal_pointer(&failure));
+	if (is_unreached)
+		set_unreached(client, cancel, error);
+	return NULL;
 }
 
 bool
@@ -364,15 +407,7 @@ client_stream(Client *client,
     GCancellable *cancel,
     GError **error)
 {
-	g_autoptr(GError) failure = NULL;
-	g_autoptr(WebSocket) socket =
-	    websocket_connect(client->http, path, headers, cancel, &failure);
+	g_autoptr(WebSocket) socket = client_socket(client, path, headers, cancel, error);
 
-	if (socket)
-		return receive_all(client, socket, take, data, cancel, error);
-	if (g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_UNAUTHORIZED))
-		return set_refusal(client, 401, "", error);
-	bool is_refused = !g_error_matches(failure, CARRACK_ERROR, CARRACK_ERROR_UNAVAILABLE);
-	g_propagate_error(error, g_steal_pointer(&failure));
-	return is_refused ? false : set_unreached(client, cancel, error);
+	return socket && receive_all(client, socket, take, data, cancel, error);
 }

@@ -8,6 +8,7 @@
 
 #include "base/http.h"
 #include "base/json.h"
+#include "base/websocket.h"
 #include "cli/config.h"
 
 typedef struct Client Client;
@@ -64,6 +65,15 @@ client_send(Client *client,
     GCancellable *cancel,
     GError **error);
 
+/* The body of a GET goes to `take`. */
+bool
+client_download(Client *client,
+    const char *path,
+    HttpWrite take,
+    gpointer data,
+    GCancellable *cancel,
+    GError **error);
+
 /* Posts a body of unknown length. */
 bool
 client_upload(Client *client,
@@ -84,3 +94,15 @@ client_stream(Client *client,
     gpointer data,
     GCancellable *cancel,
     GError **error);
+
+/* A WebSocket of the rack. */
+WebSocket *
+client_socket(Client *client,
+    const char *path,
+    const char *const *headers,
+    GCancellable *cancel,
+    GError **error);
+
+/* Turns a message «ERROR: …» into an error. Always returns false. */
+bool
+client_refusal(const Client *client, const char *message, GError **error);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXIT_OK 0
 #define EXIT_FAILED 1
 #define EXIT_USAGE 2
 #define EXIT_INTERRUPTED 130
@@ -94,6 +93,8 @@ tell_failure(const Call *call, const GError *failure)
 		output_note(call->output, "%s", (char *)call->details->pdata[i]);
 	if (is_interrupted)
 		return EXIT_INTERRUPTED;
+	if (call->verb && call->verb->failure_status)
+		return call->verb->failure_status;
 	return failure->domain == USAGE_ERROR ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -101,7 +102,7 @@ static int
 finish(Call *call, GError *failure)
 {
 	g_autoptr(GError) lost = NULL;
-	int status = failure ? tell_failure(call, failure) : EXIT_OK;
+	int status = failure ? tell_failure(call, failure) : call->exit_status;
 
 	if (output_finish(call->output, &lost))
 		return status;

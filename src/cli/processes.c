@@ -6,14 +6,30 @@
 
 #include <string.h>
 
+static bool
+is_one_off(const json_t *process)
+{
+	return strcmp(json_text_of(process, "kind", ""), "one-off") == 0;
+}
+
+/* One-offs are told apart here: they are none of the service's own. */
+static char *
+status_text(const json_t *process)
+{
+	const char *status = json_text_of(process, "status", "");
+
+	return g_strconcat(status, is_one_off(process) ? " (one-off)" : "", NULL);
+}
+
 static void
 add_process(Table *table, const json_t *process, bool has_app)
 {
+	g_autofree char *status = status_text(process);
 	table_text(table, json_text_of(process, "id", ""));
 	if (has_app)
 		table_text(table, json_text_of(process, "app", ""));
 	table_text(table, json_text_of(process, "name", ""));
-	table_text(table, json_text_of(process, "status", ""));
+	table_text(table, status);
 	table_text(table, json_text_of(process, "release", ""));
 	table_time(table, json_text_of(process, "started", NULL));
 	table_text(table, json_text_of(process, "command", ""));
@@ -76,7 +92,13 @@ processes_info(Call *call, GError **error)
 	info_text(info, "Release", json_text_of(process, "release", ""));
 	info_text(info, "Service", json_text_of(process, "name", ""));
 	info_time(info, "Started", json_text_of(process, "started", NULL));
-	info_text(info, "Status", json_text_of(process, "status", ""));
+	g_autofree char *status = status_text(process);
+	info_text(info, "Status", status);
+	if (json_object_get(process, "exit")) {
+		json_int_t code = json_int_of(process, "exit", 0);
+		g_autofree char *exit = g_strdup_printf("%" JSON_INTEGER_FORMAT, code);
+		info_value(info, "Exit", exit, json_integer(code));
+	}
 	info_print(info, call->output);
 	return true;
 }

@@ -185,7 +185,8 @@ processes_get(Call *call, GError **error)
 	return client_get(call->client, path, call->cancel, error);
 }
 
-/* How many processes of a service there are; with `status` only those that have it. */
+/* How many processes of a service there are, one-offs apart; with `status` only those that have it.
+ */
 static gint64
 count_processes(const json_t *processes, const char *service, const char *status)
 {
@@ -195,7 +196,8 @@ count_processes(const json_t *processes, const char *service, const char *status
 
 	json_array_foreach(processes, index, process)
 	{
-		bool is_meant = strcmp(json_text_of(process, "name", ""), service) == 0;
+		bool is_meant = strcmp(json_text_of(process, "name", ""), service) == 0 &&
+				strcmp(json_text_of(process, "kind", ""), "one-off") != 0;
 		if (is_meant &&
 		    (!status || strcmp(json_text_of(process, "status", ""), status) == 0))
 			count++;

@@ -87,6 +87,9 @@ int
 complete_main(int argc, char **argv);
 
 bool
+copy(Call *call, GError **error);
+
+bool
 deploy(Call *call, GError **error);
 
 bool
@@ -103,6 +106,9 @@ env_set_many(Call *call, GError **error);
 
 bool
 env_unset_many(Call *call, GError **error);
+
+bool
+exec_command(Call *call, GError **error);
 
 bool
 help(Call *call, GError **error);
@@ -130,6 +136,9 @@ processes_list(Call *call, GError **error);
 
 bool
 processes_stop(Call *call, GError **error);
+
+bool
+proxy_ports(Call *call, GError **error);
 
 bool
 rack_info(Call *call, GError **error);
@@ -160,6 +169,9 @@ releases_promote(Call *call, GError **error);
 
 bool
 releases_rollback(Call *call, GError **error);
+
+bool
+run_command(Call *call, GError **error);
 
 bool
 services_list(Call *call, GError **error);
