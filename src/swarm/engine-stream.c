@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define BUFFER_BYTES 32768
 #define REFUSED "OCI runtime "
@@ -271,6 +272,8 @@ stream_kill(EngineStream *base)
 	Stream *stream = (Stream *)base;
 	if (!stream->connection)
 		return;
+	/* The engine sees no end of a process whose output it cannot hand on. */
+	shutdown(http_connection_fd(stream->connection), SHUT_RDWR);
 	if (stream->exec) {
 		engine_exec_kill(stream->engine, stream->container, stream->exec);
 		return;

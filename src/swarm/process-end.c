@@ -9,7 +9,9 @@
 #include <string.h>
 
 #define LOOK_US 20000
+#define GONE (-1)
 
+/* GONE for one that is no more; 0 for one whose parent is outside of this namespace. */
 static pid_t
 parent_of(pid_t process)
 {
@@ -17,11 +19,11 @@ parent_of(pid_t process)
 	g_autofree char *text = NULL;
 	/* The name in parentheses may hold anything, parentheses too. */
 	const char *rest = g_file_get_contents(path, &text, NULL, NULL) ? strrchr(text, ')') : NULL;
-	int parent = 0;
+	int parent = GONE;
 	char state = 0;
 
 	if (!rest || sscanf(rest + 1, " %c %d", &state, &parent) != 2 || state == 'Z')
-		return 0;
+		return GONE;
 	return parent;
 }
 
@@ -71,7 +73,7 @@ signal_all(const GArray *tree, int number)
 {
 	for (guint i = 0; i < tree->len; i++) {
 		pid_t id = g_array_index(tree, pid_t, i);
-		if (parent_of(id) != 0)
+		if (parent_of(id) != GONE)
 			kill(id, number);
 	}
 }
@@ -80,7 +82,7 @@ static bool
 has_living(const GArray *tree)
 {
 	for (guint i = 0; i < tree->len; i++) {
-		if (parent_of(g_array_index(tree, pid_t, i)) != 0)
+		if (parent_of(g_array_index(tree, pid_t, i)) != GONE)
 			return true;
 	}
 	return false;

@@ -116,7 +116,8 @@ def test_a_vanished_client_ends_the_command(ways):
     for number, way in enumerate(both):
         for kill in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
             mark = f"4{number}{int(kill):02d}"
-            client = app.rack.start(*way, "-a", app.name, "--", "sh", "-c", f"sleep {mark}; true")
+            words = ("sleep", mark) if kill == signal.SIGINT else ("sh", "-c", f"sleep {mark}; true")
+            client = app.rack.start(*way, "-a", app.name, "--", *words)
             wait_for(lambda mark=mark: runs(app, mark), 10, "the command's start")
             client.send_signal(kill)
             status = client.wait(5)
@@ -330,3 +331,5 @@ def test_a_stalled_reader_stops_the_command(ways):
         assert max(sizes) - min(sizes) < 4 << 20, sizes
         client.kill()
         client.wait()
+        wait_for(lambda: subprocess.run(["pgrep", "-f", "^cat /dev/zero$"], capture_output=True, check=False).returncode, 5,
+                 "the end of a command that nobody reads")
