@@ -3,7 +3,6 @@
 The run fails when the rack leaves something behind, or when a carrackd of it has ever complained of itself."""
 import fcntl
 import itertools
-import json
 import os
 import signal
 
@@ -49,7 +48,7 @@ def rack(tmp_path_factory):
     others = routers()
     logs = DaemonLogs(rack, rack.folder / "daemon")
     rack.installed = rack.run("install", timeout=600)
-    rack.password = json.loads((rack.config / "config.json").read_text())["racks"][rack.name]["url"].split(":")[2].split("@")[0]
+    rack.password = rack.read_password()
     rack.logs = logs
     yield rack
     status = end_daemon(rack)

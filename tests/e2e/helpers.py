@@ -2,6 +2,7 @@
 
 Requests go over sockets and are never repeated: what fails once has failed.
 """
+import base64
 import contextlib
 import http.client
 import json
@@ -89,6 +90,10 @@ class Rack:
         }
         self.password = ""
 
+    def read_password(self):
+        config = json.loads((self.config / "config.json").read_text(encoding="utf-8"))
+        return config["racks"][self.name]["url"].split(":")[2].split("@")[0]
+
     def start(self, *arguments, cwd=None, environment=None, **options):
         """A command that goes on by itself, as a Popen."""
         return subprocess.Popen([self.binary, *arguments], cwd=cwd or self.folder, env={**self.environment, **(environment or {})},
@@ -118,7 +123,7 @@ class Rack:
         """A request to the API through the router."""
         connection = http.client.HTTPConnection("127.0.0.1", self.api, timeout=60)
         token = f"convox:{self.password if password is None else password}"
-        headers = {"Authorization": "Basic " + __import__("base64").b64encode(token.encode()).decode(), **(headers or {})}
+        headers = {"Authorization": "Basic " + base64.b64encode(token.encode()).decode(), **(headers or {})}
         if isinstance(body, dict):
             body = urllib.parse.urlencode(body)
             headers["Content-Type"] = "application/x-www-form-urlencoded"

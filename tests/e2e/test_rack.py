@@ -1,4 +1,5 @@
 """The rack itself: how it is reached, who may, and what it refuses."""
+import base64
 import concurrent.futures
 import socket
 
@@ -29,7 +30,7 @@ def test_a_folder_of_something_else_is_not_taken(rack):
 
 
 def test_the_api_answers_with_tls_on_its_host_name_and_plainly_on_loopback(rack):
-    token = __import__("base64").b64encode(f"convox:{rack.password}".encode()).decode()
+    token = base64.b64encode(f"convox:{rack.password}".encode()).decode()
     tls = rack.request("rack.localhost", "/system", tls=True, headers={"Authorization": f"Basic {token}"})
     plain = rack.call("GET", "/system")
     assert (tls.status, plain.status) == (200, 200)
@@ -87,7 +88,7 @@ def test_a_body_over_the_limit_is_413(rack, app):
 
 
 def test_an_upload_that_is_cut_off_leaves_no_object(rack, app):
-    token = __import__("base64").b64encode(f"convox:{rack.password}".encode()).decode()
+    token = base64.b64encode(f"convox:{rack.password}".encode()).decode()
     with socket.create_connection(("127.0.0.1", rack.api)) as connection:
         connection.sendall(f"POST /apps/{app.name}/objects/cut HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {token}\r\n"
                            "Content-Length: 1000000\r\n\r\n".encode() + b"x" * 5000)
