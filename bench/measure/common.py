@@ -137,7 +137,7 @@ class Rack(Service):
 
 def cli(*words: str, folder: str | None = None) -> str:
     """A verb of the CLI as a process; its stdout."""
-    done = subprocess.run(["carrack", *words], cwd=folder, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(["carrack", *words], cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise Failure(f"carrack {' '.join(words)}: {(done.stderr.strip() or done.stdout.strip())[-500:]}")
     return done.stdout

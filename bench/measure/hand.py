@@ -76,7 +76,7 @@ class Proxy:
         """In with the new, all of them; out with the old."""
         old = [index for index, who in enumerate(self.slots) if who]
         free = [index for index, who in enumerate(self.slots) if not who]
-        for index, address in zip(free, addresses):
+        for index, address in zip(free, addresses, strict=False):
             self.slots[index] = address
             self.ask(f"set server hand/s{index + 1} addr {address} port {PORT}")
             self.ask(f"set server hand/s{index + 1} state ready")

@@ -267,11 +267,11 @@ static void
 keys_without_an_answer_are_named(void)
 {
 	g_autoptr(Manifest) manifest = parse_service(
-	    "    user: me\n    working_dir: /x\n    comand: a\n    restart: always\n");
+	    "    user: me\n    working_dir: /x\n    commandz: a\n    restart: always\n");
 	g_assert_cmpuint(manifest->warnings->len, ==, 3);
 	assert_note(manifest->warnings, "services.web.user: not supported yet, ignored");
 	assert_note(manifest->warnings, "services.web.working_dir: not supported yet");
-	assert_note(manifest->warnings, "services.web.comand: unknown key, did you mean command");
+	assert_note(manifest->warnings, "services.web.commandz: unknown key, did you mean command");
 	assert_refused(SERVICE "    depends_on: [db]\n", "there is no service «db» in this file");
 	assert_refused(SERVICE "    volumes: ['data:/x']\n", "there is no volume «data»");
 }
