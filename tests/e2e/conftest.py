@@ -42,8 +42,8 @@ def end_daemon(rack):
 @pytest.fixture(scope="session")
 def rack(tmp_path_factory):
     rack = Rack(tmp_path_factory.mktemp("rack"))
-    lock = open(f"/tmp/carrack-{rack.name}.lock", "w", encoding="utf-8")
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where another run has this rack  # noqa: SIM115: held until the process ends
+    lock = open(f"/tmp/carrack-{rack.name}.lock", "w", encoding="utf-8")  # noqa: SIM115
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where another run has this rack
     rack.run("uninstall", "--data", "--yes")
     others = routers()
     logs = DaemonLogs(rack, rack.folder / "daemon")
