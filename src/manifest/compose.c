@@ -124,8 +124,12 @@ compose_service_name(const char *name)
 			g_string_append_c(result, letter);
 		else if (!is_kept && !is_first && (*byte == '_' || *byte == '.'))
 			g_string_append_c(result, '-');
-		else if (!is_kept)
-			return g_string_free(result, FALSE);
+		else if (!is_kept) {
+			/* No host name can be made of it: it stays as it is, and is refused as
+			 * such. */
+			g_string_free(result, TRUE);
+			return g_strdup(name);
+		}
 	}
 	while (result->len > 0 && result->str[result->len - 1] == '-')
 		g_string_truncate(result, result->len - 1);
