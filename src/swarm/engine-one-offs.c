@@ -1,6 +1,6 @@
 /*
  * One-offs: containers of our own on this node, on the app's network, beside Swarm's. Why not Swarm
- * services: docs/why/0005.
+ * services: docs/why/0010.
  *
  * An attached one is talked to before it starts, so that nothing of what it writes is lost, and has
  * no log; a detached one writes into the log that the collector reads. The command line of a
