@@ -290,7 +290,8 @@ prove_request(Rollout *rollout, RolloutPart *part, json_t *requests, GError **er
 		return true;
 
 	Router *router = rollout->rack->provider->router;
-	const char *host = strchr(plan->hosts[0], '*') ? plan->host : plan->hosts[0];
+	/* As the health check does; a name with a star cannot be asked for. */
+	const char *host = strchr(plan->host, '*') ? plan->hosts[0] : plan->host;
 	g_autoptr(GError) reason = NULL;
 	int status = router->ops->request(router, host, plan->service->health.path, &reason);
 	json_array_append_new(requests, json_pack("{s:s, s:s, s:i}", "host", host, "path",
