@@ -32,6 +32,7 @@ struct Rack {
 	GHashTable *operations; /* app → Operation, owned */
 	GHashTable
 	    *retiring; /* deployments that finish their requests, and then go by themselves */
+	GHashTable *standbys; /* deployment in its window → who serves when it dies */
 	bool is_stopping;
 	GThreadPool *workers;  /* promotes, restarts and deletions: a thread each */
 	GHashTable *attached;  /* one-offs whose end a client waits for */
@@ -78,6 +79,29 @@ retiring_mark(Rack *rack, const GPtrArray *deployments, bool is_retiring);
 
 bool
 retiring_has(Rack *rack, const char *deployment);
+
+/* standby.c */
+
+GHashTable *
+standbys_new(void);
+
+/* From here on a death in the deployment calls these processes of the service back. */
+void
+standby_begin(Rack *rack,
+    const char *deployment,
+    const char *app,
+    const char *service,
+    const GPtrArray *processes);
+
+/* True when they have been called. */
+bool
+standby_end(Rack *rack, const char *deployment);
+
+/* A process of the deployment has died: those that stand by serve again. */
+void
+standby_call(Rack *rack, const char *deployment);
+
+/* operations.c again */
 
 /* True when one runs; the operation is cancelled with this reason. */
 bool

@@ -35,6 +35,7 @@ rack_new(Provider *provider)
 	pthread_mutex_init(&rack->lock, NULL);
 	pthread_cond_init(&rack->idle, NULL);
 	rack->operations = operations_new();
+	rack->standbys = standbys_new();
 	rack->retiring = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->attached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	rack->died = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -77,6 +78,7 @@ rack_free(Rack *rack)
 	supervisor_free(rack->supervisor);
 	g_hash_table_unref(rack->operations);
 	g_hash_table_unref(rack->retiring);
+	g_hash_table_unref(rack->standbys);
 	g_hash_table_unref(rack->attached);
 	g_hash_table_unref(rack->died);
 	g_hash_table_unref(rack->timed_out);

@@ -322,6 +322,18 @@ prove_all(Rollout *rollout, GError **error)
 	return true;
 }
 
+/* True when a death has called the old processes back: the proof came too late. */
+static bool
+parts_end_standby(Rollout *rollout)
+{
+	bool was_called = false;
+	for (guint i = 0; i < rollout->parts->len; i++) {
+		const RolloutPart *part = rollout->parts->pdata[i];
+		was_called = standby_end(rollout->rack, part->fresh) || was_called;
+	}
+	return was_called;
+}
+
 bool
 rollout_prove(Rollout *rollout, GError **error)
 {
@@ -332,5 +344,7 @@ rollout_prove(Rollout *rollout, GError **error)
 		rollout_pause(rollout, LOOK_LATER_MS);
 	} while (g_get_monotonic_time() < until);
 
-	return prove_all(rollout, error);
+	if (!prove_all(rollout, error))
+		return false;
+	return !parts_end_standby(rollout) || parts_are_steady(rollout, error);
 }

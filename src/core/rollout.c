@@ -249,6 +249,8 @@ rollout_switch(Rollout *rollout, GError **error)
 	for (guint i = 0; i < rollout->parts->len; i++) {
 		RolloutPart *part = rollout->parts->pdata[i];
 		part_drain(rollout, part);
+		standby_begin(rollout->rack, part->fresh, rollout->plan->app,
+		    part->plan->service->name, part->drained);
 		timeline_close(rollout->timeline, "start", part->plan->service->name, "done", NULL);
 	}
 	timeline_close(rollout->timeline, "switch", NULL, "done", "the new processes serve");
@@ -364,8 +366,10 @@ part_undo(Rollout *rollout, RolloutPart *part, const json_t *before)
 	while (g_hash_table_iter_next(&iterator, &id, NULL))
 		router->ops->drain(router, rollout->plan->app, part->plan->service->name, id, NULL);
 	g_hash_table_remove_all(part->probes);
-	if (part->fresh)
+	if (part->fresh) {
+		standby_end(rollout->rack, part->fresh);
 		engine->ops->remove(engine, part->fresh, NULL);
+	}
 	g_hash_table_iter_init(&iterator, part->routed);
 	while (g_hash_table_iter_next(&iterator, &id, NULL))
 		router->ops->remove(

@@ -344,6 +344,7 @@ on_event(gpointer data, const EngineEvent *event)
 	}
 	switch (event->kind) {
 	case ENGINE_EVENT_DIE:
+		standby_call(supervisor->rack, event->deployment);
 		router->ops->remove(router, event->app, event->service, event->process, NULL);
 		supervisor_wake(supervisor, event->app);
 		break;
