@@ -84,6 +84,17 @@ apply_health_port(ComposeService *own, const ComposeLabel *label)
 		decode_answer(own->compose->decoder, label->node, RACK_IGNORES, NULL);
 }
 
+static bool
+has_timer(const Manifest *manifest, const char *name)
+{
+	for (guint i = 0; i < manifest->timers->len; i++) {
+		const ManifestTimer *timer = manifest->timers->pdata[i];
+		if (strcmp(timer->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* «* * * * * bin/work» */
 static void
 apply_cron(ComposeService *own, const char *name, const ComposeLabel *label)
@@ -96,6 +107,10 @@ apply_cron(ComposeService *own, const char *name, const ComposeLabel *label)
 	if (g_strv_length(parts) < 6) {
 		yaml_problem(problems, label->node,
 		    "«%s» is not a schedule of five fields and a command", label->value);
+		return;
+	}
+	if (has_timer(own->compose->manifest, name)) {
+		yaml_problem(problems, label->node, "there is a timer «%s» already", name);
 		return;
 	}
 	g_autofree char *command = g_strjoinv(" ", parts + 5);

@@ -18,6 +18,7 @@ typedef struct {
 	Compose *compose;
 	const YamlNode *node;
 	GString *result;
+	GHashTable *unset; /* names that have been told of */
 	unsigned nesting;
 	bool is_wrong;
 } Filler;
@@ -60,7 +61,7 @@ append_variable(Filler *filler, const char *name)
 	const char *value = lookup(filler, name);
 	if (value != NULL)
 		g_string_append(filler->result, value);
-	else
+	else if (g_hash_table_add(filler->unset, g_strdup(name)))
 		yaml_problem(filler->compose->decoder->warnings, filler->node,
 		    "%s is not set, so it is empty here", name);
 }
@@ -178,7 +179,8 @@ interpolate_scalar(Compose *compose, YamlNode *node)
 		return;
 
 	g_autoptr(GString) result = g_string_new(NULL);
-	Filler filler = {.compose = compose, .node = node, .result = result};
+	g_autoptr(GHashTable) unset = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	Filler filler = {.compose = compose, .node = node, .result = result, .unset = unset};
 	fill(&filler, node->text, node->text + strlen(node->text));
 	g_free(node->text);
 	node->text = g_strdup(result->str);

@@ -303,18 +303,30 @@ compose_apply_environment(ComposeService *own)
 
 /* Labels are kept until all keys are known. */
 
+typedef struct {
+	ComposeService *own;
+	GHashTable *seen;
+} Labels;
+
 static void
 add_label(gpointer data, const YamlNode *node, const char *name, const char *value)
 {
-	ComposeService *own = data;
+	const Labels *labels = data;
+	if (!g_hash_table_add(labels->seen, g_strdup(name))) {
+		yaml_problem(labels->own->compose->decoder->problems, node,
+		    "the label «%s» stands twice", name);
+		return;
+	}
 	ComposeLabel *label = g_new0(ComposeLabel, 1);
 	label->value = g_strdup(value != NULL ? value : "");
 	label->node = node;
-	g_hash_table_replace(own->labels, g_strdup(name), label);
+	g_hash_table_replace(labels->own->labels, g_strdup(name), label);
 }
 
 void
 compose_labels(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
-	each_pair(decoder, node, add_label, target);
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	Labels labels = {target, seen};
+	each_pair(decoder, node, add_label, &labels);
 }

@@ -269,6 +269,8 @@ complete_image(ComposeService *own, const YamlNode *key)
 	ManifestService *service = own->service;
 	if (service->build.path != NULL)
 		g_clear_pointer(&service->image, g_free);
+	else if (service->image == NULL && own->compose->is_first)
+		service->build.path = g_path_get_dirname(own->compose->bundle->file);
 	else if (service->image == NULL)
 		yaml_problem(
 		    own->compose->decoder->problems, key, "a service needs build or image");

@@ -85,6 +85,7 @@ typedef struct {
 	unsigned termination;        /* seconds from SIGTERM to SIGKILL */
 	bool is_internal;
 	bool is_internal_and_external;
+	bool is_internal_router;
 	bool is_singleton;
 	bool is_sticky;
 	bool has_init;

@@ -74,25 +74,6 @@ decode_tls(Decoder *decoder, const YamlNode *node, const Field *field, gpointer 
 		decode_answer(decoder, node, RACK_IGNORES, NULL);
 }
 
-/* A router of the private network: there is none, and out in the open is what was not asked for. */
-static void
-decode_internal_router(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
-{
-	bool is_set = false;
-	const Field whole = {.name = field->name};
-	decode_bool(decoder, node, &whole, &is_set);
-	ManifestService *service = target;
-	if (is_set && service->is_internal)
-		yaml_problem(
-		    decoder->problems, node, "internal and internalRouter exclude one another");
-	if (!is_set)
-		return;
-
-	decode_answer(decoder, node, RACK_IGNORES,
-	    "this rack has no internal router: the service is internal");
-	service->is_internal = true;
-}
-
 static void
 decode_whitelist(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
@@ -128,7 +109,7 @@ static const Field service_fields[] = {
     {"agent", service_decode_agent, offsetof(ManifestService, is_agent), .answer = RACK_IGNORES},
     {"internalAndExternal", decode_bool, offsetof(ManifestService, is_internal_and_external),
 	.only = 2},
-    {"internalRouter", decode_internal_router, offsetof(ManifestService, is_internal), .only = 3},
+    {"internalRouter", decode_bool, offsetof(ManifestService, is_internal_router), .only = 3},
     {"links", service_decode_texts, offsetof(ManifestService, links), .answer = RACK_IGNORES,
 	.only = 2},
     {"ports", service_decode_ports, .answer = RACK_IGNORES, .only = 3},
@@ -257,11 +238,28 @@ drop_main_port(ManifestService *service)
 	}
 }
 
+/* A router of the private network: there is none, and out in the open is what was not asked for. */
+static void
+complete_internal(Decoder *decoder, const YamlNode *node, ManifestService *service)
+{
+	if (!service->is_internal_router)
+		return;
+
+	const YamlNode *router = yaml_member(node, "internalRouter");
+	if (service->is_internal)
+		yaml_problem(
+		    decoder->problems, router, "internal and internalRouter exclude one another");
+	service->is_internal = true;
+	decode_answer(decoder, router, RACK_IGNORES,
+	    "this rack has no internal router: the service is internal");
+}
+
 static void
 complete(Decoder *decoder, const YamlNode *node, ManifestService *service)
 {
 	bool is_map = yaml_kind(node) == YAML_MAP;
 	complete_build(decoder, node, service);
+	complete_internal(decoder, node, service);
 	scale_complete(decoder, is_map ? yaml_member(node, "scale") : NULL, service);
 	service_keys_complete(service);
 	drop_main_port(service);

@@ -211,6 +211,8 @@ builds_have_all_their_parts(void)
 	g_assert_cmpstr(build->target, ==, "last");
 	assert_list(build->arguments, "A=1|B");
 	g_assert_null(web(manifest)->image);
+	g_autoptr(Manifest) first = parse_with("web: {command: a}\n", NULL);
+	g_assert_cmpstr(web(first)->build.path, ==, ".");
 	assert_refused("services: {web: {command: a}}\n", "a service needs build or image");
 	assert_refused("services: {web: {build: ../x}}\n", "outside the project");
 }
@@ -360,6 +362,10 @@ labels_of_the_first_generation_mean_what_they_did(void)
 	g_assert_cmpstr(timer->schedule, ==, "0 1 * * *");
 	assert_list(timer->command, "sh|-c|bin/clean all");
 	g_assert_cmpstr(timer->service, ==, "web");
+	assert_refused(SERVICE "    labels: [a=1, a=2]\n", "the label «a» stands twice");
+	assert_refused("services:\n  a: {image: x, labels: {convox.cron.c: '* * * * * x'}}\n"
+		       "  b: {image: x, labels: {convox.cron.c: '* * * * * x'}}\n",
+	    "there is a timer «c» already");
 	assert_refused(SERVICE "    labels: [convox.draining.timeout=9999]\n", "from 1 to 3600");
 	assert_refused(
 	    SERVICE "    labels: [convox.health.port=1]\n", "is not one of the service's ports");
