@@ -27,8 +27,8 @@ def remains(rack):
     return {kind: things for kind, things in found.items() if things}
 
 
-def routers():
-    return set(docker("ps", "--format", "{{.Names}}", "--filter", "label=carrack.part=router").split())
+def has_users_rack():
+    return docker("ps", "-q", "--filter", "name=^carrack-router$") != ""
 
 
 def end_daemon(rack):
@@ -45,7 +45,7 @@ def rack(tmp_path_factory):
     lock = open(f"/tmp/carrack-{rack.name}.lock", "w", encoding="utf-8")  # noqa: SIM115
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where another run has this rack
     rack.run("uninstall", "--data", "--yes")
-    others = routers()
+    had_users_rack = has_users_rack()
     logs = DaemonLogs(rack, rack.folder / "daemon")
     rack.installed = rack.run("install", timeout=600)
     rack.password = rack.read_password()
@@ -58,26 +58,44 @@ def rack(tmp_path_factory):
     assert not report, f"carrackd complained of itself:\n{text[max(0, report.start() - 1000):report.start() + 8000]}"
     assert status in ("0", ""), f"carrackd ended with {status}"
     assert remains(rack) == {}
-    assert others <= routers(), "a rack that was here before"
+    assert has_users_rack() or not had_users_rack
     assert not rack.config.exists()
 
 
-@pytest.fixture(name="make_app")
-def apps(rack, tmp_path):
-    """Makes apps; those that are still there at the end are deleted."""
+def maker(rack, folder):
+    """A function that makes apps, and the list of those it has made."""
     made = []
 
     def make(name=None, stability=1):
-        app = App(rack, name or f"app{next(counter)}", tmp_path / f"app-{next(counter)}")
+        app = App(rack, name or f"app{next(counter)}", folder / f"app-{next(counter)}")
         rack.run("apps", "create", app.name)
         app.is_named = bool(name)  # the next test may want the name
         made.append(app)
         app.run("apps", "params", "set", f"StabilitySeconds={stability}")
         return app
 
-    yield make
+    return make, made
+
+
+def delete(rack, made):
     for app in made:
         rack.run("apps", "delete", app.name, "--yes", *([] if app.is_named else ["--no-wait"]), code=None)
+
+
+@pytest.fixture(name="make_app")
+def apps(rack, tmp_path):
+    """Makes apps; those that are still there at the end are deleted."""
+    make, made = maker(rack, tmp_path)
+    yield make
+    delete(rack, made)
+
+
+@pytest.fixture(scope="module")
+def module_app(rack, tmp_path_factory):
+    """An app for all tests of a file."""
+    make, made = maker(rack, tmp_path_factory.mktemp("module"))
+    yield make()
+    delete(rack, made)
 
 
 @pytest.fixture

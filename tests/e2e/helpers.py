@@ -265,6 +265,7 @@ class Load:
         self.text = f"GET {path} HTTP/1.1\r\nHost: {app.host}\r\nConnection: {line}\r\n\r\n".encode()
         self.answers = []  # (status, body)
         self.errors = []
+        self.failed_at = []
         self.stop = threading.Event()
         self.threads = [threading.Thread(target=self.ask, daemon=True) for _ in range(clients)]
 
@@ -289,6 +290,7 @@ class Load:
                 ends = self.read(reader)
             except OSError as error:
                 self.errors.append(repr(error))
+                self.failed_at.append(time.monotonic())
                 ends = True
             if ends or not self.keep:
                 connection.close()
@@ -307,11 +309,18 @@ class Load:
         body = reader.read(length)
         if len(body) != length:
             raise OSError("cut off in the body")
-        self.answers.append((int(line.split()[1]), body.decode().strip()))
+        status = int(line.split()[1])
+        self.answers.append((status, body.decode().strip()))
+        if status != 200:
+            self.failed_at.append(time.monotonic())
         return ends
 
     def failures(self):
         return self.errors + [answer for answer in self.answers if answer[0] != 200]
+
+    def outage(self):
+        """Seconds from the first failure to the last."""
+        return max(self.failed_at) - min(self.failed_at) if self.failed_at else 0
 
     def versions(self):
         return {body for status, body in self.answers if status == 200}

@@ -11,20 +11,22 @@
 # Paths: / /health /slow?s=N /echo /headers /stream?n=N /pid /env?name=N /crash /say?text=T&n=N
 use strict;
 use warnings;
+use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 
 $| = 1;
 my $version = $ENV{VERSION} // 'v1';
 my $main = $$;
+my ($ending, $idle) = (0, 0);
 
 sub setting { defined $ENV{$_[0]} && $ENV{$_[0]} ne '' ? $ENV{$_[0]} : $_[1] }
 
 # A child a connection, so that a slow answer holds nobody up.
 sub listen_and_serve {
-    my $stop = 0;
-    $SIG{CHLD} = 'IGNORE';
-    $SIG{TERM} = setting('IGNORE_TERM') ? 'IGNORE' : sub { $stop = 1 };
+    my %children;
+    $SIG{CHLD} = sub { while ((my $child = waitpid -1, POSIX::WNOHANG) > 0) { delete $children{$child} } };
+    $SIG{TERM} = setting('IGNORE_TERM') ? 'IGNORE' : sub { $ending = 1 };
     if (my $after = setting('EXIT_AFTER')) {
         my ($seconds, $status) = split /:/, $after;
         $SIG{ALRM} = sub { print "leaving with $status\n"; POSIX::_exit($status) };
@@ -33,22 +35,27 @@ sub listen_and_serve {
     my $port = setting('PORT', 3000);
     my $listener = IO::Socket::INET->new(LocalPort => $port, Listen => 256, ReuseAddr => 1)
         or die "cannot listen on $port: $!\n";
+    my $ready = IO::Select->new($listener);
     print "listening on $port\n";
-    until ($stop) {
-        my $peer = $listener->accept or next;
+    until ($ending) {
+        # Never in a call without an end: a signal just before it would not be seen.
+        my $peer = $ready->can_read(0.5) && $listener->accept or next;
         my $child = fork;
         if (!$child) {
             close $listener;
             alarm 0;
-            $SIG{TERM} = 'IGNORE';
+            $SIG{CHLD} = 'DEFAULT';
+            $SIG{TERM} = sub { POSIX::_exit(0) if $idle; $ending = 1 } if !setting('IGNORE_TERM');
             converse($peer);
             POSIX::_exit(0);
         }
+        $children{$child} = 1;
         close $peer;
     }
     close $listener;
-    $SIG{CHLD} = 'DEFAULT';
-    1 while wait > 0;
+    kill 'TERM', keys %children;
+    # One may have ended before it was noted.
+    select undef, undef, undef, 0.05 while grep { kill 0, $_ } keys %children;
     print "ended\n";
 }
 
@@ -56,10 +63,14 @@ sub listen_and_serve {
 sub converse {
     my $peer = shift;
     my $rest = '';
+    my $ready = IO::Select->new($peer);
     $peer->autoflush(1);
     while (1) {
+        $idle = $rest eq '';
+        while ($idle && !$ready->can_read(0.5)) { return if $ending }
         until ($rest =~ /\r?\n\r?\n/) {
             sysread($peer, $rest, 65536, length $rest) or return;
+            $idle = 0;
         }
         $rest =~ s/^(.*?\r?\n)\r?\n//s;
         my $head = $1;
@@ -69,7 +80,7 @@ sub converse {
         print $peer "HTTP/1.1 100 Continue\r\n\r\n" if lc($header{expect} // '') eq '100-continue';
         my ($length, $sum) = read_body($peer, \$rest, \%header);
         my $wants_end = lc($header{connection} // '') eq 'close' || $protocol ne 'HTTP/1.1';
-        answer($peer, $method, $target, \%header, $head, "$length $sum", $wants_end);
+        answer($peer, $method, $target, \%header, $head, "$length $sum", \$wants_end);
         return if $wants_end;
     }
 }
@@ -125,7 +136,8 @@ sub answer {
     } elsif ($path eq '/health') {
         ($status, $body) = (setting('HEALTH_CODE', 200), "health\n");
     } elsif ($path eq '/slow') {
-        sleep($option{s} // 3);
+        my $until = time + ($option{s} // 3);
+        while (time < $until) { sleep 1 }  # a signal ends a sleep
         $body = "slow $version\n";
     } elsif ($path eq '/echo') {
         $body = "$body_seen\n";
@@ -145,7 +157,8 @@ sub answer {
     } elsif ($path eq '/stream') {
         return stream($peer, $option{n} // 3, $option{type});
     }
-    $more .= "Connection: close\r\n" if $wants_end;
+    $$wants_end ||= $ending;
+    $more .= "Connection: close\r\n" if $$wants_end;
     print $peer "HTTP/1.1 $status Status\r\n${more}Content-Length: " . length($body) . "\r\n\r\n"
         . ($method eq 'HEAD' ? '' : $body);
 }
