@@ -63,6 +63,8 @@ def verbs():
     own = os.environ.get("CARRACK_BINARY")
     found = [pathlib.Path(own)] if own else sorted(ROOT.glob("build*/src/cli/carrack"), key=lambda path: path.stat().st_mtime)
     assert found, "no carrack to ask: set CARRACK_BINARY or build one"
+    is_old = not own and found[-1].stat().st_mtime < (ROOT / "src/cli/verbs.c").stat().st_mtime
+    assert not is_old, f"{found[-1]} is older than src/cli/verbs.c: build it, or set CARRACK_BINARY"
     help_text = subprocess.run([found[-1], "help"], capture_output=True, text=True, check=True).stdout
     listed = help_text.split("Verbs:\n")[1].split("\n\n")[0]
     usages = [re.match(r"  ((?:[a-z]+ )*[a-z]+)( [\[<])?", line).groups() for line in listed.splitlines()]
