@@ -3,7 +3,7 @@
  * stands before the one without.
  *
  * The role is a parameter of the macros that is pasted into the constant's name: a row without one
- * does not compile, and tests/unit/test-api-auth.c asks every row for what it says.
+ * does not compile, and tests/unit/test-api-routes.c asks every row for what it says.
  */
 #include "api/routes.h"
 

@@ -126,6 +126,13 @@ write_door(GString *text, const SwarmOptions *options)
 	write_strictness(text);
 	write_lookup(text, options);
 	write_headers(text, options);
+	/* The API's password never travels in the clear: plain HTTP is for the loopback port alone.
+	 */
+	g_string_append_printf(text,
+	    "\thttp-request return status 403 content-type text/plain string \"the rack is spoken "
+	    "to by "
+	    "https\" if { var(txn.host) -m str rack.%s } !{ dst_port %u }\n",
+	    options->domain, options->https_port);
 	g_string_append_printf(text,
 	    "\tuse_backend api if { var(txn.host) -m str rack.%s }\n"
 	    "\tuse_backend successor if { stopping }\n"
@@ -172,9 +179,12 @@ write_check(GString *text, const Backend *backend)
 	if (!is_http || !backend->health_path)
 		return;
 
+	/* Without «linger» HAProxy resets the connection after the status line, and servers that
+	 * write head and body apart complain at every check. */
 	bool is_declared = !g_str_equal(backend->health_path, "/");
 	g_string_append_printf(text,
 	    "\toption httpchk\n"
+	    "\thttp-check connect default linger\n"
 	    "\thttp-check send meth GET uri \"%s\" ver HTTP/1.1 hdr Host \"%s\" hdr User-Agent "
 	    "carrack-health\n"
 	    "\thttp-check expect %s\n",

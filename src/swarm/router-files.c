@@ -136,8 +136,8 @@ make_certificate(const SwarmOptions *options, GError **error)
 		return true;
 
 	g_autofree char *fresh = g_strconcat(path, ".new", NULL);
-	g_autofree char *names =
-	    g_strdup_printf("subjectAltName=DNS:%s,DNS:*.%s", options->domain, options->domain);
+	g_autofree char *names = g_strdup_printf("subjectAltName=DNS:%s,DNS:*.%s,DNS:rack.%s",
+	    options->domain, options->domain, options->domain);
 	const char *const arguments[] = {OPENSSL_PROGRAM, "req", "-x509", "-newkey", "ec",
 	    "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-sha256", "-days",
 	    CERTIFICATE_DAYS, "-subj", "/CN=carrack default", "-addext", names, "-keyout", fresh,

@@ -423,10 +423,35 @@ refused(Fixture *fixture, gconstpointer data)
 	assert_answer(fixture, "b.test", 503, "");
 }
 
+/* An answer over TLS; the caller frees it. */
+static HttpAnswer *
+ask_tls(Fixture *fixture, const char *host, const char *path)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *url = g_strdup_printf("https://127.0.0.1:%u", fixture->options.https_port);
+	g_autofree char *header = g_strconcat("Host: ", host, NULL);
+	const char *const headers[] = {header, NULL};
+	HttpOptions options = {.base_url = url, .insecure = true};
+	g_autoptr(HttpClient) client = http_client_new(&options);
+	HttpRequest request = {.path = path, .headers = headers, .timeout_ms = 5000};
+	HttpAnswer *answer = http_call(client, &request, NULL, &error);
+	g_assert_no_error(error);
+	return answer;
+}
+
 static void
 api_away(Fixture *fixture, gconstpointer data)
 {
-	assert_answer(fixture, "rack.rack.test", 503, "the rack's API is away");
+	g_autoptr(HttpAnswer) answer = ask_tls(fixture, "rack.rack.test", "/");
+	g_assert_cmpuint(answer->status, ==, 503);
+	g_assert_nonnull(strstr(answer->body, "the rack's API is away"));
+}
+
+/* The password of the API must not travel in the clear. */
+static void
+api_by_plain_http(Fixture *fixture, gconstpointer data)
+{
+	assert_answer(fixture, "rack.rack.test", 403, "spoken to by https");
 }
 
 static void
@@ -482,17 +507,10 @@ sticky(Fixture *fixture, gconstpointer data)
 static void
 tls(Fixture *fixture, gconstpointer data)
 {
-	g_autoptr(GError) error = NULL;
-	const char *const headers[] = {"Host: shop.test", NULL};
-	g_autofree char *url = g_strdup_printf("https://127.0.0.1:%u", fixture->options.https_port);
-	HttpOptions options = {.base_url = url, .insecure = true};
-	g_autoptr(HttpClient) client = http_client_new(&options);
-	HttpRequest request = {.path = "/headers", .headers = headers, .timeout_ms = 5000};
 	ensure_app(fixture, "shop", "shop.test");
 	add_server(fixture, "shop", "p1", fixture_serve(fixture, "shop-one"));
 
-	g_autoptr(HttpAnswer) answer = http_call(client, &request, NULL, &error);
-	g_assert_no_error(error);
+	g_autoptr(HttpAnswer) answer = ask_tls(fixture, "shop.test", "/headers");
 	g_assert_cmpuint(answer->status, ==, 200);
 	g_assert_nonnull(strstr(answer->body, "x-forwarded-proto: https\r\n"));
 }
@@ -557,6 +575,7 @@ main(int argc, char **argv)
 	    {"/router/forgotten-backend-answers-404", forgets},
 	    {"/router/refused-configuration-changes-nothing", refused},
 	    {"/router/api-that-is-away-is-named", api_away},
+	    {"/router/api-is-not-reached-by-plain-http", api_by_plain_http},
 	    {"/router/cookie-follows-the-process", sticky},
 	    {"/router/tls-is-told-to-the-app", tls},
 	    {"/router/reload-that-fails-leaves-the-former-worker", failed_reload},
