@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-/* Answers a health check may take, in the words that a plan hands to the router. */
 static void
 plan_service_free(gpointer data)
 {
