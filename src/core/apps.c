@@ -9,6 +9,49 @@
 
 #define CHANGE_TRIES 20
 
+/* Creating, where that takes a while */
+
+typedef struct {
+	Rack *rack;
+	char *app;
+	Operation *operation;
+} Creation;
+
+static void
+creation_run(gpointer data)
+{
+	g_autofree Creation *creation = data;
+	g_autofree char *app = creation->app;
+	Rack *rack = creation->rack;
+	Engine *engine = rack->provider->engine;
+	g_autoptr(GError) error = NULL;
+	bool is_made = engine->ops->add_app(engine, app, creation->operation->cancel, &error);
+	if (!is_made && rack_is_stopping(rack)) {
+		operation_end(rack, creation->operation);
+		return;
+	}
+	if (!is_made)
+		logs_system(rack->provider->logs, LOGS_SYSTEM, "api",
+		    "event=create-failed app=%s reason=\"%s\"", app, error->message);
+	g_autoptr(GError) failure = NULL;
+	if (!app_set_status(rack, app, is_made ? "running" : "failed", &failure))
+		logs_system(rack->provider->logs, LOGS_SYSTEM, "api",
+		    "event=create-failed app=%s reason=\"%s\"", app, failure->message);
+	operation_end(rack, creation->operation);
+}
+
+static void
+creation_start(Rack *rack, const char *app)
+{
+	Operation *operation = operation_begin(rack, app, "create", "", NULL, false, NULL);
+	if (!operation)
+		return;
+
+	Creation *creation = g_new0(Creation, 1);
+	*creation = (Creation){rack, g_strdup(app), operation};
+	rack_run(rack, creation_run, creation);
+}
+
 App *
 rack_app_create(Rack *rack, const char *name, const char *generation, GError **error)
 {
@@ -25,7 +68,8 @@ rack_app_create(Rack *rack, const char *name, const char *generation, GError **e
 	app->name = g_strdup(name);
 	app->generation = g_strdup(generation && *generation ? generation : "2");
 	app->release = g_strdup("");
-	app->status = g_strdup("running");
+	bool is_slow = rack->provider->engine->ops->add_app != NULL;
+	app->status = g_strdup(is_slow ? "creating" : "running");
 	app->parameters = json_object();
 	app->scale = json_object();
 	app->live = json_object();
@@ -40,6 +84,8 @@ rack_app_create(Rack *rack, const char *name, const char *generation, GError **e
 			g_propagate_error(error, g_steal_pointer(&failure));
 		return NULL;
 	}
+	if (is_slow)
+		creation_start(rack, name);
 	return g_steal_pointer(&app);
 }
 
@@ -241,6 +287,8 @@ apps_recover(Rack *rack)
 	g_autoptr(GPtrArray) apps = app_list(rack->provider->store, NULL);
 	for (guint i = 0; apps && i < apps->len; i++) {
 		const App *app = apps->pdata[i];
+		if (strcmp(app->status, "creating") == 0)
+			creation_start(rack, app->name);
 		if (strcmp(app->status, "deleting") != 0)
 			continue;
 

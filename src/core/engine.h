@@ -171,6 +171,10 @@ typedef struct {
 } EngineCapacity;
 
 typedef struct {
+	/* What an app needs before its first build and that takes a while to make (on AWS its
+	 * stack, under a minute). Making it again is no error. May be NULL: then there is nothing.
+	 */
+	bool (*add_app)(Engine *engine, const char *app, GCancellable *cancel, GError **error);
 	/* Creates the deployment (the app's network too, on the first) and returns its id; its
 	 * processes come up by themselves. */
 	char *(*create)(Engine *engine, const EngineSpec *spec, GError **error);

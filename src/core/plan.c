@@ -246,6 +246,7 @@ plan_route(Rack *rack, const Plan *plan, const PlanService *service, unsigned sl
 	    .health_host = service->host,
 	    .health_interval = manifest->health.interval,
 	    .health_timeout = manifest->health.timeout,
+	    .drain = manifest->drain,
 	    .slots = slots,
 	    .is_sticky = manifest->is_sticky,
 	};

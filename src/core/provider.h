@@ -11,13 +11,16 @@
 #include "core/store.h"
 
 typedef struct {
-	const char *kind; /* «swarm» */
+	const char *kind; /* «swarm», «aws» */
 	char *name;       /* the rack's */
 	char *domain;     /* apps are APP-SERVICE.DOMAIN */
 	char *version;
 	char *region;
 	unsigned http_port;
 	unsigned https_port;
+	/* The router has to know a service before its first process is started; else that is done
+	 * while they start, which is faster. */
+	bool routes_first;
 	Store *store;
 	Objects *objects;
 	Logs *logs;

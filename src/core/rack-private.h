@@ -131,7 +131,7 @@ app_change(Rack *rack,
 bool
 app_set_status(Rack *rack, const char *name, const char *status, GError **error);
 
-/* Goes on with deletions that an earlier life began. */
+/* Goes on with creations and deletions that an earlier life began. */
 void
 apps_recover(Rack *rack);
 

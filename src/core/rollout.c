@@ -155,17 +155,21 @@ static bool
 part_create(Rollout *rollout, RolloutPart *part, unsigned count, GError **error)
 {
 	const char *name = part->plan->service->name;
+	unsigned slots = stale_count(part) + part->plan->count;
+	bool routes_first = rollout->rack->provider->routes_first;
+	timeline_open(rollout->timeline, "start", name, NULL);
+	if (routes_first && !plan_route(rollout->rack, rollout->plan, part->plan, slots, error))
+		return false;
+
 	part->begun = g_get_monotonic_time();
 	part->wanted = count;
-	timeline_open(rollout->timeline, "start", name, NULL);
 	part->fresh = plan_create(rollout->rack, rollout->plan, part->plan, count, error);
 	if (!part->fresh)
 		return false;
 
 	/* While the processes start: structure first, so that switching is a matter of slots alone.
 	 */
-	return plan_route(
-	    rollout->rack, rollout->plan, part->plan, stale_count(part) + part->plan->count, error);
+	return routes_first || plan_route(rollout->rack, rollout->plan, part->plan, slots, error);
 }
 
 static bool

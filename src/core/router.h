@@ -33,6 +33,7 @@ typedef struct {
 	const char *health_host;  /* Host header of those */
 	unsigned health_interval; /* seconds */
 	unsigned health_timeout;
+	unsigned drain; /* seconds that requests in flight get */
 	unsigned slots; /* servers that must fit at once */
 	bool is_sticky;
 } RouterBackend;
