@@ -1,6 +1,6 @@
 /*
- * The rack's HTTP API (docs/api.md): a unix socket behind HAProxy, a thread a connection, routes in
- * one table.
+ * The rack's HTTP API (docs/api.md): a unix socket behind HAProxy, or a port behind a balancer; a
+ * thread a connection, routes in one table.
  */
 #pragma once
 
@@ -10,6 +10,7 @@ typedef struct Api Api;
 
 typedef struct {
 	const char *socket_path;
+	unsigned port;        /* TCP, instead of the socket; 0: the socket */
 	const char *password; /* never empty */
 } ApiOptions;
 

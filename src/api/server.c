@@ -9,23 +9,23 @@
 
 #include "api/answer.h"
 #include "api/handshake.h"
+#include "api/listen.h"
 #include "api/routes.h"
 #include "api/stream.h"
 #include "base/limits.h"
 #include "base/lock.h"
 #include "base/text.h"
 
-#include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define STACK_BYTES ((size_t)512 * 1024)
 #define CONNECTION_MEMORY ((size_t)128 * 1024) /* bounds a request's head */
 #define IDLE_SECONDS 120u
+/* Behind a balancer that keeps connections for an hour: it must never find one closed by us. */
+#define IDLE_SECONDS_BALANCED 3660u
 /* Streams leave room for ordinary requests. */
 #define LIMIT_STREAMS (LIMIT_CONNECTIONS * 3 / 4)
 /* Of a body that is refused anyway: so much is read and dropped, since clients read the answer only
@@ -35,7 +35,8 @@
 struct Api {
 	Rack *rack;
 	char *password;
-	char *socket_path;
+	char *socket_path; /* NULL when listening on a port */
+	unsigned idle_seconds;
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock;
 	pthread_cond_t ended;
@@ -364,7 +365,8 @@ finish(Exchange *exchange, struct MHD_Connection *connection)
 		return send_file(exchange, connection);
 
 	Answer answer = call(exchange);
-	MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, IDLE_SECONDS);
+	MHD_set_connection_option(
+	    connection, MHD_CONNECTION_OPTION_TIMEOUT, exchange->api->idle_seconds);
 	return queue_answer(connection, answer);
 }
 
@@ -390,30 +392,6 @@ on_request(void *data,
 	return goes_on ? MHD_YES : MHD_NO;
 }
 
-static int
-listen_on(const char *path, GError **error)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		error_set(error, CARRACK_ERROR_INVALID,
-		    "socket %s: a path of a socket may have %zu bytes", path,
-		    sizeof(address.sun_path) - 1);
-		return -1;
-	}
-
-	memcpy(address.sun_path, path, strlen(path));
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    chmod(path, 0660) < 0 || listen(fd, LIMIT_CONNECTIONS) < 0) {
-		error_set_errno(error, errno, "socket %s", path);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 static struct MHD_Daemon *
 start(Api *api, int fd)
 {
@@ -422,9 +400,9 @@ start(Api *api, int fd)
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)LIMIT_CONNECTIONS, MHD_OPTION_THREAD_STACK_SIZE,
 	    STACK_BYTES, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY,
-	    MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_URI_LOG_CALLBACK, on_target,
-	    api, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
-	    on_completed, NULL, MHD_OPTION_END);
+	    MHD_OPTION_CONNECTION_TIMEOUT, api->idle_seconds, MHD_OPTION_URI_LOG_CALLBACK,
+	    on_target, api, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 }
 
 Api *
@@ -434,14 +412,16 @@ api_new(Rack *rack, const ApiOptions *options, GError **error)
 		error_set(error, CARRACK_ERROR_INVALID, "the API needs a password");
 		return NULL;
 	}
-	int fd = listen_on(options->socket_path, error);
+	int fd = options->port ? listen_on_port(options->port, error)
+			       : listen_on_path(options->socket_path, error);
 	if (fd < 0)
 		return NULL;
 
 	g_autoptr(Api) api = g_new0(Api, 1);
 	api->rack = rack;
 	api->password = g_strdup(options->password);
-	api->socket_path = g_strdup(options->socket_path);
+	api->socket_path = options->port ? NULL : g_strdup(options->socket_path);
+	api->idle_seconds = options->port ? IDLE_SECONDS_BALANCED : IDLE_SECONDS;
 	api->exchanges = g_hash_table_new(NULL, NULL);
 	pthread_mutex_init(&api->lock, NULL);
 	pthread_cond_init(&api->ended, NULL);
@@ -494,7 +474,8 @@ api_free(Api *api)
 		wait_for_sockets(api);
 		MHD_stop_daemon(api->daemon);
 		close(fd);
-		unlink(api->socket_path);
+		if (api->socket_path)
+			unlink(api->socket_path);
 	}
 	g_hash_table_unref(api->exchanges);
 	pthread_cond_destroy(&api->ended);

@@ -1,7 +1,7 @@
 /*
  * carrackd: the rack's daemon, and the first moments of its router's container.
  *
- *   carrackd          serves the API on a unix socket until SIGTERM or SIGINT
+ *   carrackd          serves the API on a unix socket, on AWS on a port, until SIGTERM or SIGINT
  *   carrackd router   prepares HAProxy's configuration, then becomes HAProxy
  *   carrackd end PID  ends a process and what it has started
  *
@@ -105,7 +105,7 @@ rack_when_ready(const DaemonOptions *options, const sigset_t *signals, GError **
 	unsigned pause = PAUSE_FIRST_MS;
 	for (;;) {
 		g_autoptr(GError) cause = NULL;
-		Provider *provider = swarm_provider_new(&options->swarm, &cause);
+		Provider *provider = daemon_options_open(options, &cause);
 		g_autoptr(Rack) rack = provider ? rack_new(provider) : NULL;
 		if (rack && rack_start(rack, &cause))
 			return g_steal_pointer(&rack);
@@ -138,14 +138,16 @@ serve(GError **error)
 		return !cause;
 	}
 
-	ApiOptions api_options = {
-	    .socket_path = options->socket_path, .password = options->password};
+	ApiOptions api_options = {.socket_path = options->socket_path,
+	    .port = options->port,
+	    .password = options->password};
 	g_autoptr(Api) api = api_new(rack, &api_options, error);
 	if (!api)
 		return false;
 
-	log_event("serving", "rack=%s version=%s socket=%s", options->swarm.rack, CARRACK_VERSION,
-	    options->socket_path);
+	g_autofree char *address = options->port ? g_strdup_printf("port %u", options->port) : NULL;
+	log_event("serving", "rack=%s version=%s at=\"%s\"", options->swarm.rack, CARRACK_VERSION,
+	    address ? address : options->socket_path);
 	log_event("ending", "signal=%s", strsignal(await_signal(&signals)));
 	return true;
 }
@@ -167,7 +169,8 @@ become_router(GError **error)
 
 static const char usage[] =
     "usage: carrackd [router | end PID | --version | --help]\n\n"
-    "Serves a rack's API on a unix socket; `carrackd router` becomes the rack's HAProxy,\n"
+    "Serves a rack's API on a unix socket, on AWS on a port; `carrackd router` becomes the rack's "
+    "HAProxy,\n"
     "`carrackd end` ends a process and what it has started.\n"
     "Options come from the environment: CARRACK_PASSWORD_FILE (required to serve), CARRACK_RACK,\n"
     "CARRACK_DOMAIN, CARRACK_HTTP_PORT, CARRACK_HTTPS_PORT, CARRACK_API_PORT,\n"

@@ -1,9 +1,11 @@
 /*
- * carrackd's options from the environment. Folders default to where the installer mounts them; the
- * password is never taken from a variable, since anyone who may inspect the container sees those.
+ * carrackd's options from the environment. Folders default to where the installer mounts them. The
+ * password is not taken from a variable where anyone who may inspect the container sees those; ECS
+ * shows only where a secret comes from.
  */
 #include "daemon/options.h"
 
+#include "aws/rack.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -31,7 +33,19 @@ value_or(GStrv environment, const char *name, const char *fallback)
 }
 
 static char *
-read_password(GStrv environment, GError **error)
+password_of(const char *text, const char *where, GError **error)
+{
+	g_autofree char *password = g_strchomp(g_strdup(text));
+	if (strlen(password) >= PASSWORD_MINIMUM)
+		return g_steal_pointer(&password);
+
+	error_set(error, CARRACK_ERROR_INVALID, "%s: the password is shorter than %d characters",
+	    where, PASSWORD_MINIMUM);
+	return NULL;
+}
+
+static char *
+read_password_file(GStrv environment, GError **error)
 {
 	const char *file = value_or(environment, "CARRACK_PASSWORD_FILE", NULL);
 	g_autofree char *text = NULL;
@@ -46,15 +60,30 @@ read_password(GStrv environment, GError **error)
 		    error, CARRACK_ERROR_INVALID, "CARRACK_PASSWORD_FILE: %s", cause->message);
 		return NULL;
 	}
+	g_autofree char *where = g_strdup_printf("CARRACK_PASSWORD_FILE %s", file);
+	return password_of(text, where, error);
+}
 
-	g_strchomp(text);
-	if (strlen(text) < PASSWORD_MINIMUM) {
-		error_set(error, CARRACK_ERROR_INVALID,
-		    "CARRACK_PASSWORD_FILE: the password in %s is shorter than %d characters", file,
-		    PASSWORD_MINIMUM);
-		return NULL;
-	}
-	return g_steal_pointer(&text);
+static char *
+read_password(const DaemonOptions *options, GError **error)
+{
+	if (!options->is_aws)
+		return read_password_file(options->environment, error);
+
+	return password_of(
+	    value_or(options->environment, "CARRACK_PASSWORD", ""), "CARRACK_PASSWORD", error);
+}
+
+static bool
+read_provider(DaemonOptions *options, GError **error)
+{
+	const char *name = value_or(options->environment, "CARRACK_PROVIDER", "swarm");
+	options->is_aws = strcmp(name, "aws") == 0;
+	if (options->is_aws)
+		options->port = options->settings->api_port;
+	return options->is_aws || strcmp(name, "swarm") == 0 ||
+	       error_set(error, CARRACK_ERROR_INVALID,
+		   "CARRACK_PROVIDER is «%s»: it has to be swarm or aws", name);
 }
 
 static void
@@ -84,10 +113,11 @@ daemon_options_new(GStrv environment, bool password, GError **error)
 	g_autoptr(DaemonOptions) options = g_new0(DaemonOptions, 1);
 	options->environment = environment;
 	options->settings = swarm_settings_new();
-	if (!swarm_settings_apply(options->settings, (const char *const *)environment, error))
+	if (!swarm_settings_apply(options->settings, (const char *const *)environment, error) ||
+	    !read_provider(options, error))
 		return NULL;
 	if (password) {
-		options->password = read_password(environment, error);
+		options->password = read_password(options, error);
 		if (!options->password)
 			return NULL;
 	}
@@ -95,4 +125,16 @@ daemon_options_new(GStrv environment, bool password, GError **error)
 	fill_swarm(options);
 	options->socket_path = g_build_filename(options->swarm.run_folder, "api.sock", NULL);
 	return g_steal_pointer(&options);
+}
+
+Provider *
+daemon_options_open(const DaemonOptions *options, GError **error)
+{
+	if (!options->is_aws)
+		return swarm_provider_new(&options->swarm, error);
+
+	g_autoptr(AwsRack) rack = aws_rack_new((const char *const *)options->environment, error);
+	if (rack)
+		error_set(error, CARRACK_ERROR_INVALID, "this carrackd has no parts for AWS yet");
+	return NULL;
 }

@@ -267,6 +267,41 @@ test_password(void)
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
 }
 
+static unsigned
+free_port(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GSocketListener) listener = g_socket_listener_new();
+	unsigned port = g_socket_listener_add_any_inet_port(listener, NULL, &error);
+	g_assert_no_error(error);
+	g_socket_listener_close(listener);
+	return port;
+}
+
+static void
+test_port(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(TestApi) test = test_api_new();
+	unsigned port = free_port();
+	ApiOptions options = {.port = port, .password = PASSWORD};
+	g_autoptr(Api) api = api_new(test->rack, &options, &error);
+	g_assert_no_error(error);
+
+	g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u", port);
+	HttpOptions http = {.base_url = url, .user = "any", .password = PASSWORD};
+	HttpClient *client = http_client_new(&http);
+	HttpRequest request = {.method = "GET", .path = "/auth", .timeout_ms = 60000};
+	g_autoptr(HttpAnswer) answer = http_call(client, &request, NULL, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(answer->body, ==, "ok\n");
+	http_client_free(client);
+
+	g_assert_null(api_new(test->rack, &options, &error));
+	g_autofree char *expected = g_strdup_printf("port %u: Address already in use", port);
+	g_assert_cmpstr(error->message, ==, expected);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -280,5 +315,6 @@ main(int argc, char **argv)
 	g_test_add_func("/api-routes/bodies-have-a-limit", test_limits);
 	g_test_add_func("/api-routes/foreign-origins-get-no-socket", test_handshake);
 	g_test_add_func("/api-routes/no-password-no-api", test_password);
+	g_test_add_func("/api-routes/a-port-instead-of-the-socket", test_port);
 	return g_test_run();
 }

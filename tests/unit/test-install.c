@@ -269,6 +269,34 @@ the_daemon_demands_a_password(void)
 	g_rmdir(folder);
 }
 
+/* ECS hands the password over in a variable, which only a rack on AWS reads. */
+static void
+the_daemon_on_aws_takes_a_variable(void)
+{
+	const char *const bare[] = {"CARRACK_PROVIDER=aws", "CARRACK_PASSWORD_FILE=/x", NULL};
+	const char *const full[] = {"CARRACK_PROVIDER=aws", "CARRACK_PASSWORD=long enough",
+	    "CARRACK_API_PORT=5000", "CARRACK_RACK=r", "CARRACK_DOMAIN=d.test", NULL};
+	const char *const other[] = {"CARRACK_PROVIDER=azure", NULL};
+	g_autoptr(GError) error = NULL;
+	g_assert_null(daemon_options_new(g_strdupv((GStrv)bare), true, &error));
+	g_assert_cmpstr(
+	    error->message, ==, "CARRACK_PASSWORD: the password is shorter than 8 characters");
+	g_clear_error(&error);
+
+	g_assert_null(daemon_options_new(g_strdupv((GStrv)other), true, &error));
+	g_assert_cmpstr(
+	    error->message, ==, "CARRACK_PROVIDER is «azure»: it has to be swarm or aws");
+	g_clear_error(&error);
+
+	g_autoptr(DaemonOptions) options = daemon_options_new(g_strdupv((GStrv)full), true, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(options->password, ==, "long enough");
+	g_assert_cmpuint(options->port, ==, 5000);
+	g_assert_null(daemon_options_open(options, &error));
+	g_assert_cmpstr(
+	    error->message, ==, "CARRACK_CAPACITY_PROVIDER is missing: the rack's stack sets it");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -289,5 +317,7 @@ main(int argc, char **argv)
 	g_test_add_func("/install/the-configuration-is-private-and-keeps-the-rest",
 	    the_configuration_is_private_and_keeps_the_rest);
 	g_test_add_func("/install/the-daemon-demands-a-password", the_daemon_demands_a_password);
+	g_test_add_func(
+	    "/install/the-daemon-on-aws-takes-a-variable", the_daemon_on_aws_takes_a_variable);
 	return g_test_run();
 }
