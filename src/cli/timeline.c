@@ -259,6 +259,10 @@ timeline_wait_for_app(Call *call, const char *app, GError **error)
 			return explain_interrupt(call, app, "the change", error);
 		if (strcmp(status, "running") == 0)
 			return true;
+		if (strcmp(status, "failed") == 0)
+			return error_set(error, CARRACK_ERROR_UPSTREAM,
+			    "app %s could not be created: %s; delete it and create it again", app,
+			    json_text_of(answer, "reason", "no reason given"));
 
 		output_progress(call->output, "%s", status);
 		if (!call_pause(call, STATUS_MS, error))

@@ -18,25 +18,30 @@ typedef struct {
 } Creation;
 
 static void
+change_created(App *app, gpointer data)
+{
+	const GError *failure = data;
+	g_free(app->status);
+	g_free(app->reason);
+	app->status = g_strdup(failure ? "failed" : "running");
+	app->reason = g_strdup(failure ? failure->message : "");
+}
+
+/* One that is cut off by the rack's own end goes on at the next start. */
+static void
 creation_run(gpointer data)
 {
 	g_autofree Creation *creation = data;
 	g_autofree char *app = creation->app;
 	Rack *rack = creation->rack;
 	Engine *engine = rack->provider->engine;
+	g_autoptr(GError) failure = NULL;
 	g_autoptr(GError) error = NULL;
-	bool is_made = engine->ops->add_app(engine, app, creation->operation->cancel, &error);
-	if (!is_made && rack_is_stopping(rack)) {
-		operation_end(rack, creation->operation);
-		return;
-	}
-	if (!is_made)
+	engine->ops->add_app(engine, app, creation->operation->cancel, &failure);
+	bool is_cut_off = failure && rack_is_stopping(rack);
+	if (!is_cut_off && !app_change(rack, app, change_created, failure, &error))
 		logs_system(rack->provider->logs, LOGS_SYSTEM, "api",
 		    "event=create-failed app=%s reason=\"%s\"", app, error->message);
-	g_autoptr(GError) failure = NULL;
-	if (!app_set_status(rack, app, is_made ? "running" : "failed", &failure))
-		logs_system(rack->provider->logs, LOGS_SYSTEM, "api",
-		    "event=create-failed app=%s reason=\"%s\"", app, failure->message);
 	operation_end(rack, creation->operation);
 }
 
@@ -70,6 +75,7 @@ rack_app_create(Rack *rack, const char *name, const char *generation, GError **e
 	app->release = g_strdup("");
 	bool is_slow = rack->provider->engine->ops->add_app != NULL;
 	app->status = g_strdup(is_slow ? "creating" : "running");
+	app->reason = g_strdup("");
 	app->parameters = json_object();
 	app->scale = json_object();
 	app->live = json_object();

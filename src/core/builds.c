@@ -215,12 +215,8 @@ Build *
 rack_build_create(Rack *rack, const char *app, const BuildOptions *options, GError **error)
 {
 	g_autoptr(App) known = app_load(rack->provider->store, app, error);
-	if (!known)
+	if (!known || !app_check_ready(known, error))
 		return NULL;
-	if (strcmp(known->status, "deleting") == 0) {
-		error_set(error, CARRACK_ERROR_FORBIDDEN, "app %s is being deleted", app);
-		return NULL;
-	}
 	g_autofree char *source_app = NULL;
 	g_autofree char *source_key = NULL;
 	if (!objects_parse_url(options->source, &source_app, &source_key, error))

@@ -29,6 +29,7 @@ static const TextMember app_members[] = {
     TEXT(App, generation),
     TEXT(App, release),
     TEXT(App, status),
+    TEXT(App, reason),
 };
 
 static const TextMember build_members[] = {
@@ -161,9 +162,28 @@ app_list(Store *store, GError **error)
 json_t *
 app_json(const App *app, const char *router)
 {
-	return json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:O}", "generation", app->generation,
-	    "locked", app->is_locked, "name", app->name, "release", app->release, "router", router,
-	    "status", app->status, "parameters", app->parameters);
+	json_t *value = json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:O}", "generation",
+	    app->generation, "locked", app->is_locked, "name", app->name, "release", app->release,
+	    "router", router, "status", app->status, "parameters", app->parameters);
+	if (*app->reason)
+		json_object_set_new(value, "reason", json_text_value(app->reason));
+	return value;
+}
+
+bool
+app_check_ready(const App *app, GError **error)
+{
+	if (strcmp(app->status, "deleting") == 0)
+		return error_set(
+		    error, CARRACK_ERROR_FORBIDDEN, "app %s is being deleted", app->name);
+	if (strcmp(app->status, "creating") == 0)
+		return error_set(
+		    error, CARRACK_ERROR_FORBIDDEN, "app %s is still being created", app->name);
+	if (strcmp(app->status, "failed") == 0)
+		return error_set(error, CARRACK_ERROR_FORBIDDEN,
+		    "app %s could not be created: %s; delete it and create it again", app->name,
+		    app->reason);
+	return true;
 }
 
 void

@@ -12,8 +12,9 @@ typedef struct {
 	char *generation; /* «2» */
 	bool is_locked;   /* against deletion */
 	char *release;    /* the active one, «» when none */
-	char *status; /* running, updating, rollback, deleting: words that the wire's clients wait
-			 for */
+	char *status;     /* creating, running, updating, rollback, failed, deleting: words that the
+			     wire's clients wait for */
+	char *reason;     /* why it failed to come into being, one line, or «» */
 	json_t *parameters; /* object of text */
 	json_t *scale;      /* {"web": {"count", "cpu", "memory"}}: set by hand; members optional */
 	json_t *live; /* {"web": deployment id}: what serves, written together with `release` */
@@ -65,6 +66,10 @@ app_load(Store *store, const char *name, GError **error);
  * yet). */
 bool
 app_save(Store *store, App *app, GError **error);
+
+/* FORBIDDEN with the reason unless the app has come into being and stays. */
+bool
+app_check_ready(const App *app, GError **error);
 
 /* Sorted by name; elements are App *. */
 GPtrArray *

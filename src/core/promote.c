@@ -272,13 +272,7 @@ static App *
 app_for_change(Rack *rack, const char *name, GError **error)
 {
 	g_autoptr(App) app = app_load(rack->provider->store, name, error);
-	if (!app)
-		return NULL;
-	if (strcmp(app->status, "deleting") == 0) {
-		error_set(error, CARRACK_ERROR_FORBIDDEN, "app %s is being deleted", name);
-		return NULL;
-	}
-	return g_steal_pointer(&app);
+	return app && app_check_ready(app, error) ? g_steal_pointer(&app) : NULL;
 }
 
 bool

@@ -40,6 +40,17 @@ fake_crash(Provider *provider, const char *process, int exit_code)
 	return end_process(provider, process, false, exit_code);
 }
 
+void
+fake_apps_take(Provider *provider, unsigned milliseconds, const char *failure)
+{
+	FakeEngine *fake = (FakeEngine *)provider->engine;
+	LOCKED(&fake->lock);
+	fake->app_ms = milliseconds;
+	g_free(fake->app_failure);
+	fake->app_failure = g_strdup(failure);
+	fake->operations.add_app = milliseconds > 0 ? fake_add_app : NULL;
+}
+
 bool
 fake_kill_out_of_memory(Provider *provider, const char *process)
 {

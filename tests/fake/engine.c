@@ -360,6 +360,22 @@ free_handle(Engine *engine)
 	watch(engine, NULL, NULL);
 }
 
+/* In steps, so that a cancel is seen soon. */
+bool
+fake_add_app(Engine *engine, const char *app, GCancellable *cancel, GError **error)
+{
+	FakeEngine *fake = (FakeEngine *)engine;
+	gint64 until = g_get_monotonic_time() + (gint64)fake->app_ms * 1000;
+	while (g_get_monotonic_time() < until) {
+		if (g_cancellable_set_error_if_cancelled(cancel, error))
+			return false;
+		g_usleep(1000);
+	}
+	LOCKED(&fake->lock);
+	return !fake->app_failure ||
+	       error_set(error, CARRACK_ERROR_UPSTREAM, "%s", fake->app_failure);
+}
+
 static const EngineOps operations = {
     .create = create,
     .scale = scale,
@@ -396,7 +412,8 @@ Engine *
 fake_engine_new(Logs *logs)
 {
 	FakeEngine *fake = g_new0(FakeEngine, 1);
-	fake->engine.ops = &operations;
+	fake->operations = operations;
+	fake->engine.ops = &fake->operations;
 	fake->logs = logs;
 	fake->cpu = 4096;
 	fake->memory = 8192;
@@ -429,6 +446,7 @@ fake_engine_destroy(Engine *engine)
 	g_ptr_array_unref(fake->deployments);
 	g_hash_table_unref(fake->behaviours);
 	g_free(fake->down);
+	g_free(fake->app_failure);
 	pthread_cond_destroy(&fake->changed);
 	pthread_mutex_destroy(&fake->lock);
 	pthread_mutex_destroy(&fake->watch_lock);

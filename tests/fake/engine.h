@@ -35,6 +35,7 @@ typedef struct {
 
 typedef struct {
 	Engine engine;
+	EngineOps operations;
 	Logs *logs;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -45,6 +46,8 @@ typedef struct {
 	GHashTable *behaviours; /* service or «» to FakeBehaviour */
 	GQueue events;
 	char *down;
+	unsigned app_ms; /* how long an app takes to be created */
+	char *app_failure;
 	unsigned created;
 	gint64 cpu;
 	gint64 memory;
@@ -111,6 +114,10 @@ typedef struct {
 
 void
 one_off_free(gpointer one_off);
+
+/* Takes as long as it is told to; one of the operations while apps take a while. */
+bool
+fake_add_app(Engine *engine, const char *app, GCancellable *cancel, GError **error);
 
 /* True if it is one; with the lock held. */
 bool

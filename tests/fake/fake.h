@@ -49,6 +49,11 @@ typedef struct {
 void
 fake_behave(Provider *provider, const char *service, const FakeBehaviour *behaviour);
 
+/* Apps take this long to be created from now on, and fail then when `failure` is not NULL; with 0
+ * milliseconds they are there at once again. */
+void
+fake_apps_take(Provider *provider, unsigned milliseconds, const char *failure);
+
 /* Ends a running process now; the engine tells (DIE) and replaces it. False if there is no such. */
 bool
 fake_crash(Provider *provider, const char *process, int exit_code);

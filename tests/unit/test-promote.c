@@ -548,6 +548,53 @@ test_delete(void)
 	g_assert_cmpuint(releases->len, ==, 0);
 }
 
+static bool
+has_status(Fixture *fixture, const char *app, const char *status)
+{
+	g_autoptr(App) found = app_load(fixture->provider->store, app, NULL);
+	return found && strcmp(found->status, status) == 0;
+}
+
+/* On AWS an app has a stack of its own. */
+static void
+test_slow_app(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(GError) error = NULL;
+	fake_apps_take(fixture->provider, 50, NULL);
+	g_autoptr(App) app = rack_app_create(fixture->rack, "shop", NULL, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(app->status, ==, "creating");
+	g_assert_false(app_check_ready(app, &error));
+	g_assert_cmpstr(error->message, ==, "app shop is still being created");
+	g_clear_error(&error);
+	fixture_until(has_status(fixture, "shop", "running"));
+
+	fake_apps_take(fixture->provider, 1, "Repository: name already exists");
+	g_autoptr(App) other = rack_app_create(fixture->rack, "other", NULL, &error);
+	fixture_until(has_status(fixture, "other", "failed"));
+	g_autoptr(App) failed = app_load(fixture->provider->store, "other", NULL);
+	g_assert_false(app_check_ready(failed, &error));
+	g_assert_cmpstr(error->message, ==,
+	    "app other could not be created: Repository: name already exists; "
+	    "delete it and create it again");
+}
+
+static void
+test_slow_app_restart(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autoptr(GError) error = NULL;
+	fake_apps_take(fixture->provider, 60000, NULL);
+	g_autoptr(App) app = rack_app_create(fixture->rack, "shop", NULL, &error);
+	g_assert_no_error(error);
+	fixture_restart(fixture);
+	g_assert_true(has_status(fixture, "shop", "creating"));
+	fake_apps_take(fixture->provider, 1, NULL);
+	fixture_restart(fixture);
+	fixture_until(has_status(fixture, "shop", "running"));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -582,5 +629,7 @@ main(int argc, char **argv)
 	g_test_add_func("/services/an-unknown-service-is-told-with-the-known", test_scale_unknown);
 	g_test_add_func("/services/restart-replaces-the-processes", test_restart);
 	g_test_add_func("/apps/delete-takes-everything", test_delete);
+	g_test_add_func("/promote/an-app-may-take-a-while-to-create", test_slow_app);
+	g_test_add_func("/promote/a-creation-goes-on-after-a-restart", test_slow_app_restart);
 	return g_test_run();
 }
