@@ -97,8 +97,8 @@ clear_away(Rack *rack, const Process *process, int exit_code)
 		    "process %s is not cleared away: %s", process->id, error->message);
 }
 
-static Process *
-find_one_off(Rack *rack, const char *app, const char *process)
+Process *
+one_off_find(Rack *rack, const char *app, const char *process)
 {
 	Engine *engine = rack->provider->engine;
 	g_autoptr(GPtrArray) all = engine->ops->one_offs(engine, app, NULL);
@@ -113,7 +113,7 @@ int
 rack_process_run_end(Rack *rack, const char *app, const char *id, int exit_code)
 {
 	int code = final_code(rack, id, exit_code);
-	g_autoptr(Process) process = find_one_off(rack, app, id);
+	g_autoptr(Process) process = one_off_find(rack, app, id);
 	if (process)
 		clear_away(rack, process, code);
 	table_change(rack, rack->attached, id, false);

@@ -97,8 +97,16 @@ rack_process(Rack *rack, const char *name, const char *id, GError **error)
 	json_t *record = one_off_record(rack, name, id);
 	if (record)
 		return record;
-	if (process)
-		return process_json(process);
+	/* One that ended a moment ago and is not recorded yet: its exit code is with the one-offs.
+	 */
+	bool is_living = process && process->state == PROCESS_RUNNING;
+	g_autoptr(Process) one_off = is_living ? NULL : one_off_find(rack, name, id);
+	if (one_off || process)
+		return process_json(one_off ? one_off : process);
+	/* It was recorded and cleared away between the two looks. */
+	record = one_off_record(rack, name, id);
+	if (record)
+		return record;
 	error_set(error, CARRACK_ERROR_NOT_FOUND, "no such process: %s", id);
 	return NULL;
 }

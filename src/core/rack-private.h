@@ -178,6 +178,10 @@ process_json(const Process *process);
 json_t *
 one_off_record(Rack *rack, const char *app, const char *process);
 
+/* As the engine knows it, with the exit code of an ended one; NULL when there is no such. */
+Process *
+one_off_find(Rack *rack, const char *app, const char *process);
+
 /* The engine has told of the end of one. */
 void
 one_offs_died(Rack *rack, const char *process);
