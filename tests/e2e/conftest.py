@@ -7,7 +7,11 @@ import os
 import signal
 
 import pytest
+from differences import SWARM_ALONE
 from helpers import REPORTS, App, DaemonLogs, Rack, docker, wait_for
+from helpers_aws import AwsRack
+
+PROVIDER = os.environ.get("CARRACK_E2E_PROVIDER", "swarm")
 
 counter = itertools.count(1)
 
@@ -39,11 +43,33 @@ def end_daemon(rack):
     return docker("inspect", "-f", "{{.State.ExitCode}}", container, check=False)
 
 
-@pytest.fixture(scope="session")
-def rack(tmp_path_factory):
-    rack = Rack(tmp_path_factory.mktemp("rack"))
-    lock = open(f"/tmp/carrack-{rack.name}.lock", "w", encoding="utf-8")  # noqa: SIM115
+def pytest_collection_modifyitems(config, items):
+    """On AWS the files of the conformance suite, without what differences.py names. A name there that is no test is an error."""
+    if PROVIDER != "aws":
+        return
+    left, taken = [], set()
+    for item in items:
+        file, name = item.path.name, item.originalname
+        key = file if file in SWARM_ALONE else f"{file}::{name}"
+        taken.add(key)
+        if key not in SWARM_ALONE:
+            left.append(item)
+    if all(os.path.isdir(path) for path in config.args):
+        unknown = set(SWARM_ALONE) - taken
+        assert not unknown, f"differences.py names what is no test: {sorted(unknown)}"
+    config.hook.pytest_deselected(items=[item for item in items if item not in left])
+    items[:] = left
+
+
+def lock_name(name):
+    lock = open(f"/tmp/carrack-{name}.lock", "w", encoding="utf-8")  # noqa: SIM115
     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where another run has this rack
+    return lock
+
+
+def swarm_rack(folder):
+    rack = Rack(folder)
+    lock = lock_name(rack.name)
     rack.run("uninstall", "--data", "--yes")
     had_users_rack = has_users_rack()
     logs = DaemonLogs(rack, rack.folder / "daemon")
@@ -60,6 +86,28 @@ def rack(tmp_path_factory):
     assert remains(rack) == {}
     assert has_users_rack() or not had_users_rack
     assert not rack.config.exists()
+    lock.close()
+
+
+def aws_rack(folder):
+    rack = AwsRack(folder)
+    lock = lock_name(rack.name)
+    logs = DaemonLogs(rack, rack.folder / "daemon")
+    try:
+        rack.installed = rack.install()
+        rack.logs = logs
+        yield rack
+    finally:
+        rack.uninstall()
+        text = logs.end()
+        lock.close()
+    report = REPORTS.search(text)
+    assert not report, f"carrackd complained of itself:\n{text[max(0, report.start() - 1000):report.start() + 8000]}"
+
+
+@pytest.fixture(scope="session")
+def rack(tmp_path_factory):
+    yield from (aws_rack if PROVIDER == "aws" else swarm_rack)(tmp_path_factory.mktemp("rack"))
 
 
 def maker(rack, folder):

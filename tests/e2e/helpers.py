@@ -75,6 +75,9 @@ class Answer:
 class Rack:
     """The rack of the tests and everything by which it is reached."""
 
+    kind = "swarm"
+    domain = "localhost"
+
     def __init__(self, folder):
         first = int(os.environ.get("CARRACK_E2E_PORT", "18080"))
         self.name = os.environ.get("CARRACK_E2E_RACK", "e2e")
@@ -155,10 +158,14 @@ class Rack:
                 received += piece
             return received
 
+    def daemon_filter(self):
+        """What tells containers of carrackd from others, for `docker ps`."""
+        return "--filter", f"label=carrack.rack={self.name}", "--filter", "label=carrack.part=api"
+
     def daemon(self):
         """Container of the running carrackd, its process on this machine."""
         def running():
-            container = docker("ps", "-q", "--filter", f"label=carrack.rack={self.name}", "--filter", "label=carrack.part=api")
+            container = docker("ps", "-q", *self.daemon_filter())
             return container.split("\n")[0] or None
 
         container = wait_for(running, 60, "carrackd")
@@ -179,7 +186,7 @@ class App:
         self.name = name
         self.folder = folder
         self.folder.mkdir()
-        self.host = f"{name}-web.localhost"
+        self.host = f"{name}-web.{rack.domain}"
 
     def run(self, *arguments, **options):
         return self.rack.run(*arguments, "-a", self.name, **options)
@@ -343,8 +350,7 @@ class DaemonLogs:
             self.look()
 
     def look(self):
-        listed = docker("ps", "-aq", "--filter", f"label=carrack.rack={self.rack.name}", "--filter", "label=carrack.part=api")
-        for container in listed.split():
+        for container in docker("ps", "-aq", *self.rack.daemon_filter()).split():
             if container not in self.followers:
                 with open(self.folder / container, "wb") as file:
                     self.followers[container] = subprocess.Popen(
