@@ -62,6 +62,8 @@ tell_warnings(const Call *call, const Manifest *manifest)
 	for (guint i = 0; i < manifest->refusals->len; i++)
 		output_note(call->output, "warning: refused by a deploy: %s",
 		    (char *)manifest->refusals->pdata[i]);
+	for (guint i = 0; i < manifest->powers->len; i++)
+		output_note(call->output, "warning: %s", (char *)manifest->powers->pdata[i]);
 }
 
 bool

@@ -127,7 +127,7 @@ read_manifest(Source *source, const char *wanted, const SourceOptions *options, 
 
 	ManifestOptions how = {.env = options->env, .is_strict = options->is_strict};
 	source->manifest = manifest_parse_with(text, strlen(text), source->file, &how, error);
-	return source->manifest && manifest_check_rack(source->manifest, error);
+	return source->manifest && manifest_check_rack(source->manifest, true, error);
 }
 
 static bool

@@ -152,10 +152,17 @@ change_update(App *app, gpointer data)
 /* The parameters that the rack knows; others belong to nobody and would be lost in silence. */
 static const struct {
 	const char *name;
-	gint64 maximum; /* 0: any text */
+	gint64 maximum; /* 0: Yes or No */
 } parameters_known[] = {
+    {"HostAccess", 0},
     {"StabilitySeconds", 600},
 };
+
+bool
+app_has_power(const App *app)
+{
+	return strcmp(json_text_of(app->parameters, "HostAccess", "No"), "Yes") == 0;
+}
 
 static bool
 parameter_check(const char *name, const json_t *value, GError **error)
@@ -166,11 +173,16 @@ parameter_check(const char *name, const json_t *value, GError **error)
 
 		gint64 number = 0;
 		const char *text = json_string_value(value);
-		return text_parse_int(
-		    text ? text : "", name, 0, parameters_known[i].maximum, &number, error);
+		gint64 maximum = parameters_known[i].maximum;
+		if (maximum > 0)
+			return text_parse_int(text ? text : "", name, 0, maximum, &number, error);
+		if (g_strcmp0(text, "Yes") == 0 || g_strcmp0(text, "No") == 0)
+			return true;
+		return error_set(error, CARRACK_ERROR_INVALID, "%s is Yes or No, not «%s»", name,
+		    text ? text : "");
 	}
 	return error_set(error, CARRACK_ERROR_INVALID,
-	    "unknown app parameter «%s»: known is StabilitySeconds", name);
+	    "unknown app parameter «%s»: known are HostAccess, StabilitySeconds", name);
 }
 
 bool

@@ -146,7 +146,9 @@ run_manifest(BuildRun *run, GError **error)
 
 	build_log_text(run->queue, run->build->app, run->build->id, "Manifest: %s", file);
 	run->manifest = manifest_parse(text, strlen(text), file, run->env, error);
-	if (!run->manifest || !manifest_check_rack(run->manifest, error))
+	g_autoptr(App) app =
+	    run->manifest ? app_load(run->rack->provider->store, run->build->app, error) : NULL;
+	if (!app || !manifest_check_rack(run->manifest, app_has_power(app), error))
 		return false;
 	for (guint i = 0; i < run->manifest->warnings->len; i++)
 		build_log_text(run->queue, run->build->app, run->build->id, "WARNING: %s",

@@ -10,6 +10,45 @@
 typedef struct Engine Engine;
 typedef struct EngineStream EngineStream;
 
+typedef enum {
+	ENGINE_MOUNT_MEMORY,  /* a file system in memory */
+	ENGINE_MOUNT_VOLUME,  /* kept over releases, made when it is not there */
+	ENGINE_MOUNT_MACHINE, /* a folder of the machine, which must be there */
+} EngineMountKind;
+
+/* A place among a process's files that is not the image's. */
+typedef struct {
+	EngineMountKind kind;
+	const char *source; /* a volume's name within the app, or the machine's folder */
+	const char *target; /* NULL ends an array */
+	gint64 size;        /* of one in memory, bytes; 0: the engine's own */
+	unsigned mode;      /* of one in memory; 0: the engine's own */
+	bool is_read_only;
+} EngineMount;
+
+/* A limit of the kernel, as «nofile»; -1 is none. */
+typedef struct {
+	const char *name; /* NULL ends an array */
+	gint64 soft;
+	gint64 hard;
+} EngineLimit;
+
+/* How a process is run, besides its command. Zero and NULL: as the image says. An engine that
+ * cannot do one of them refuses the spec and names it; it never passes over it. */
+typedef struct {
+	const char *const *entrypoint; /* argv instead of the image's */
+	const char *user;              /* «name», «1000», «1000:1000» */
+	const char *folder;            /* that it starts in */
+	const char *stop_signal;
+	const char *const *groups;
+	const char *const *capabilities_added; /* without CAP_ */
+	const char *const *capabilities_dropped;
+	const char *const *hosts; /* «name:address» */
+	const EngineLimit *limits;
+	const EngineMount *mounts;
+	bool is_read_only; /* all but its mounts */
+} EngineSettings;
+
 /* What is to run. Strings are borrowed for the call. */
 typedef struct {
 	const char *app;
@@ -25,6 +64,7 @@ typedef struct {
 	unsigned port;         /* 0: none */
 	unsigned termination;  /* seconds from SIGTERM to SIGKILL */
 	bool has_init;
+	const EngineSettings *settings; /* NULL: none */
 } EngineSpec;
 
 /* A one-off: a process with a command of its own, as the service would run it. It is never replaced

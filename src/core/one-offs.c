@@ -277,7 +277,11 @@ plan_for(Rack *rack, const char *name, const RunOptions *options, GError **error
 		    "app %s has no live release: deploy first, or name a release", name);
 		return NULL;
 	}
-	return plan_make(rack, app, release ? release : app->release, error);
+	g_autoptr(Plan) plan = plan_make(rack, app, release ? release : app->release, error);
+	/* One that has never been promoted may ask for what its app may not have. */
+	if (plan && release && !manifest_check_rack(plan->manifest, app_has_power(app), error))
+		return NULL;
+	return g_steal_pointer(&plan);
 }
 
 static const PlanService *
@@ -304,6 +308,7 @@ spec_of(const Plan *plan, const PlanService *service, const RunOptions *options,
 	    .memory_limit = memory ? memory : MANIFEST_DEFAULT_MEMORY,
 	    .termination = service->service->termination,
 	    .has_init = service->service->has_init,
+	    .settings = &service->settings,
 	};
 }
 

@@ -13,6 +13,8 @@ plan_service_free(gpointer data)
 	PlanService *service = data;
 	g_free(service->image);
 	env_free(service->env);
+	g_free((EngineLimit *)service->settings.limits);
+	g_free((EngineMount *)service->settings.mounts);
 	g_free(service->env_hash);
 	g_strfreev(service->hosts);
 	g_free(service->host);
@@ -86,6 +88,53 @@ process_env(Rack *rack, const Plan *plan, const ManifestService *service, GError
 	return g_steal_pointer(&env);
 }
 
+static const EngineLimit *
+limits_of(const GPtrArray *from)
+{
+	EngineLimit *limits = g_new0(EngineLimit, from->len + 1);
+	for (guint i = 0; i < from->len; i++) {
+		const ManifestLimit *limit = from->pdata[i];
+		limits[i] = (EngineLimit){limit->name, limit->soft, limit->hard};
+	}
+	return limits;
+}
+
+static const EngineMount *
+mounts_of(const GPtrArray *from)
+{
+	static const EngineMountKind kinds[] = {
+	    [MANIFEST_MOUNT_MEMORY] = ENGINE_MOUNT_MEMORY,
+	    [MANIFEST_MOUNT_VOLUME] = ENGINE_MOUNT_VOLUME,
+	    [MANIFEST_MOUNT_MACHINE] = ENGINE_MOUNT_MACHINE,
+	};
+	EngineMount *mounts = g_new0(EngineMount, from->len + 1);
+	for (guint i = 0; i < from->len; i++) {
+		const ManifestMount *mount = from->pdata[i];
+		mounts[i] = (EngineMount){kinds[mount->kind], mount->source, mount->target,
+		    mount->size, mount->mode, mount->is_read_only};
+	}
+	return mounts;
+}
+
+static EngineSettings
+settings_of(const ManifestService *service)
+{
+	const ManifestProcess *process = &service->process;
+	return (EngineSettings){
+	    .entrypoint = (const char *const *)service->entrypoint,
+	    .user = process->user,
+	    .folder = process->folder,
+	    .stop_signal = process->stop_signal,
+	    .groups = (const char *const *)process->groups,
+	    .capabilities_added = (const char *const *)process->capabilities_added,
+	    .capabilities_dropped = (const char *const *)process->capabilities_dropped,
+	    .hosts = (const char *const *)process->hosts,
+	    .limits = limits_of(process->limits),
+	    .mounts = mounts_of(process->mounts),
+	    .is_read_only = process->is_read_only,
+	};
+}
+
 static unsigned
 scale_of(const App *app, const char *service, const char *member, unsigned fallback)
 {
@@ -113,6 +162,7 @@ plan_service_make(
 	service->image = g_strdup(image);
 	service->env_hash = env_hash(env);
 	service->env = g_steal_pointer(&env);
+	service->settings = settings_of(manifest);
 	service->count = scale_of(app, manifest->name, "count", manifest->count_minimum);
 	service->cpu = scale_of(app, manifest->name, "cpu", manifest->cpu);
 	service->memory = scale_of(app, manifest->name, "memory", manifest->memory);
@@ -225,6 +275,7 @@ plan_create(
 	    .port = manifest->port,
 	    .termination = manifest->termination,
 	    .has_init = manifest->has_init,
+	    .settings = &service->settings,
 	};
 	Engine *engine = rack->provider->engine;
 	return engine->ops->create(engine, &spec, error);

@@ -263,7 +263,10 @@ promote_accept(Rack *rack, Operation *operation, const char *id, GError **error)
 	Plan *plan = plan_make(rack, app, id, error);
 	if (!plan)
 		return false;
-
+	if (!manifest_check_rack(plan->manifest, app_has_power(app), error)) {
+		plan_free(plan);
+		return false;
+	}
 	return promote_start(rack, operation, plan, NULL, error);
 }
 

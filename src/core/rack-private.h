@@ -222,6 +222,7 @@ typedef struct {
 	char *image;
 	Env *env; /* what the process gets */
 	char *env_hash;
+	EngineSettings settings; /* its arrays of structs are owned, its texts the manifest's */
 	unsigned count;
 	unsigned cpu;
 	unsigned memory;
@@ -241,6 +242,10 @@ typedef struct {
 /* Everything that a release needs, checked: manifest, env, images, host names. */
 Plan *
 plan_make(Rack *rack, const App *app, const char *release, GError **error);
+
+/* True when the app's parameter HostAccess gives it power over the machine. */
+bool
+app_has_power(const App *app);
 
 void
 plan_free(Plan *plan);

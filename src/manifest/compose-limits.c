@@ -47,9 +47,8 @@ compose_cpu_shares(Decoder *decoder, const YamlNode *node, const Field *field, g
 	set_cpu(decoder, node, target, 1);
 }
 
-/* «512m», «1gb», «1073741824», «1.5GiB» → MiB. */
-static bool
-read_size(const char *text, unsigned *size)
+bool
+compose_size(const char *text, unsigned *size)
 {
 	static const char units[] = "kmgt";
 	char *end;
@@ -76,7 +75,7 @@ read_memory(Decoder *decoder, const YamlNode *node, unsigned *size)
 	const char *text = decode_scalar(decoder, node, "a size as 512m");
 	if (text == NULL)
 		return false;
-	if (read_size(text, size) && (*size == 0 || *size >= LEAST_MEMORY))
+	if (compose_size(text, size) && (*size == 0 || *size >= LEAST_MEMORY))
 		return true;
 
 	yaml_problem(decoder->problems, node, "«%s» is not a size of %d MiB or more, as 512m or 1g",

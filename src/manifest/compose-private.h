@@ -47,6 +47,10 @@ compose_interpolate(Compose *compose, const YamlNode *root);
 void
 compose_read_service(ComposeService *service, const YamlNode *node);
 
+/* The table of those keys, up to one without a name. */
+const Field *
+compose_service_keys(void);
+
 /* compose-values.c, compose-limits.c: decoders for compose-service.c's table, target a
  * ComposeService. */
 void
@@ -91,6 +95,36 @@ void
 compose_restart(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
 void
 compose_init(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* compose-process.c: the same. */
+void
+compose_user(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_folder(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_stop_signal(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_read_only(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_groups(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_hosts(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_limits(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_memory_files(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_shared_memory(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_capabilities_added(
+    Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+void
+compose_capabilities_dropped(
+    Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
+
+/* «512m», «1gb», «1.5GiB» → MiB, rounded up. */
+bool
+compose_size(const char *text, unsigned *size);
 
 /* compose-labels.c: what the convox.* labels say, at the end. */
 void

@@ -1,8 +1,8 @@
 /*
  * The keys of a compose service: those that a rack has an answer to, those that it passes over with
- * a warning, and those that would give a container power over the machine. The latter are refused
- * when it comes to a deploy; a rack that wants them has to say so, and this one has no such setting
- * yet.
+ * a warning, and those that would give a container power over the machine. Of the latter an app
+ * whose parameter HostAccess is Yes gets what Swarm can do; the rest is refused when it comes to a
+ * deploy.
  */
 #include "manifest/compose-private.h"
 
@@ -11,8 +11,8 @@
 static void
 refuse(Decoder *decoder, const YamlNode *node, const Field *field)
 {
-	g_autofree char *reason = g_strdup_printf("%s gives power over the machine, which only a "
-						  "setting of the rack could allow, and none does",
+	g_autofree char *reason = g_strdup_printf("%s gives power over the machine, and Swarm's "
+						  "services cannot have it",
 	    field->name);
 	decode_answer(decoder, node, RACK_REFUSES, reason);
 }
@@ -50,6 +50,14 @@ decode_namespace(Decoder *decoder, const YamlNode *node, const Field *field, gpo
 }
 
 static void
+ask_capabilities(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	compose_capabilities_added(decoder, node, field, target);
+	if (yaml_size(node) > 0)
+		decode_answer(decoder, node, RACK_ASKS, SERVICE_ASKS_POWER);
+}
+
+static void
 decode_image(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
 {
 	ComposeService *own = target;
@@ -75,6 +83,8 @@ static const Field fields[] = {
     {"environment", compose_environment},
     {"expose", compose_expose},
     {"extends", decode_nothing},
+    {"extra_hosts", compose_hosts},
+    {"group_add", compose_groups},
     {"healthcheck", compose_healthcheck},
     {"image", decode_image},
     {"init", compose_init},
@@ -84,11 +94,19 @@ static const Field fields[] = {
     {"mem_reservation", compose_memory},
     {"ports", compose_ports},
     {"profiles", decode_nothing},
+    {"read_only", compose_read_only},
     {"restart", compose_restart},
     {"scale", compose_count},
+    {"shm_size", compose_shared_memory},
     {"stop_grace_period", compose_grace},
+    {"stop_signal", compose_stop_signal},
+    {"tmpfs", compose_memory_files},
+    {"ulimits", compose_limits},
+    {"user", compose_user},
     {"volumes", compose_volumes, .answer = RACK_IGNORES},
-    {"cap_add", refuse_any},
+    {"working_dir", compose_folder},
+    {"cap_add", ask_capabilities},
+    {"cap_drop", compose_capabilities_dropped},
     {"cgroup", decode_namespace},
     {"cgroup_parent", refuse_any},
     {"device_cgroup_rules", refuse_any},
@@ -101,13 +119,9 @@ static const Field fields[] = {
     {"userns_mode", decode_namespace},
     {"uts", decode_namespace},
     {"networks", decode_nothing, .answer = RACK_IGNORES},
-    {"pull_policy", decode_nothing},
-    {"stdin_open", decode_nothing},
-    {"tty", decode_nothing},
     IGNORED("annotations"),
     IGNORED("attach"),
     IGNORED("blkio_config"),
-    IGNORED("cap_drop"),
     IGNORED("configs"),
     IGNORED("container_name"),
     IGNORED("cpu_count"),
@@ -124,9 +138,7 @@ static const Field fields[] = {
     IGNORED("dns_search"),
     IGNORED("domainname"),
     IGNORED("external_links"),
-    IGNORED("extra_hosts"),
     IGNORED("gpus"),
-    IGNORED("group_add"),
     IGNORED("hostname"),
     IGNORED("isolation"),
     IGNORED("log_driver"),
@@ -140,23 +152,25 @@ static const Field fields[] = {
     IGNORED("oom_score_adj"),
     IGNORED("pids_limit"),
     IGNORED("platform"),
+    IGNORED("pull_policy"),
+    IGNORED("stdin_open"),
+    IGNORED("tty"),
     IGNORED("post_start"),
     IGNORED("pre_stop"),
-    IGNORED("read_only"),
     IGNORED("runtime"),
     IGNORED("secrets"),
-    IGNORED("shm_size"),
-    IGNORED("stop_signal"),
     IGNORED("storage_opt"),
     IGNORED("sysctls"),
-    IGNORED("tmpfs"),
-    IGNORED("ulimits"),
-    IGNORED("user"),
     IGNORED("volume_driver"),
     IGNORED("volumes_from"),
-    IGNORED("working_dir"),
     {NULL},
 };
+
+const Field *
+compose_service_keys(void)
+{
+	return fields;
+}
 
 void
 compose_read_service(ComposeService *service, const YamlNode *node)

@@ -294,9 +294,6 @@ complete(ComposeService *own, const YamlNode *key)
 	service_fill(service);
 	if (service->health.timeout == 0)
 		service->health.timeout = 1;
-	if (service->entrypoint != NULL)
-		decode_answer(decoder, key, RACK_REFUSES,
-		    "an entrypoint cannot be replaced here yet; set it in the Dockerfile");
 	for (guint i = 0; i < service->ports->len; i++) {
 		const ManifestPort *port = service->ports->pdata[i];
 		bool is_extra = port->published != 0 && port->port != service->port;

@@ -63,9 +63,11 @@ find_unknown(Decoder *decoder, const YamlNode *key, const Field *fields, const c
 void
 decode_answer(Decoder *decoder, const YamlNode *node, RackAnswer answer, const char *reason)
 {
-	bool is_refused = answer == RACK_REFUSES && decoder->refusals != NULL;
+	GPtrArray *to = answer == RACK_REFUSES ? decoder->refusals
+			: answer == RACK_ASKS  ? decoder->powers
+					       : decoder->warnings;
 	if (answer != RACK_HONOURS)
-		yaml_problem(is_refused ? decoder->refusals : decoder->warnings, node, "%s",
+		yaml_problem(to != NULL ? to : decoder->warnings, node, "%s",
 		    reason != NULL ? reason : "not supported yet, ignored");
 }
 

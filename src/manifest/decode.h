@@ -10,6 +10,7 @@ typedef struct {
 	GPtrArray *problems; /* of char * */
 	GPtrArray *warnings; /* of char * */
 	GPtrArray *refusals; /* of char *: what a rack must not pass over; NULL: as warnings */
+	GPtrArray *powers;   /* of char *: what only an app with HostAccess may have; the same */
 	unsigned generation; /* of Convox, 2 or 3, when only its keys and defaults count; else 0 */
 	bool is_strict;      /* unknown keys are problems */
 } Decoder;
@@ -22,6 +23,7 @@ typedef enum {
 	RACK_HONOURS,
 	RACK_IGNORES, /* a warning */
 	RACK_REFUSES, /* to pass over it would do harm */
+	RACK_ASKS,    /* it is power over the machine: the app's parameter HostAccess decides */
 } RackAnswer;
 
 /* Reads `node` (never null) into the field's place of the struct `target`. */

@@ -46,6 +46,7 @@ manifest_free(Manifest *manifest)
 	json_decref(manifest->more);
 	g_ptr_array_unref(manifest->warnings);
 	g_ptr_array_unref(manifest->refusals);
+	g_ptr_array_unref(manifest->powers);
 	g_free(manifest);
 }
 
@@ -61,6 +62,7 @@ manifest_new(const char *file, const ManifestOptions *options)
 	manifest->balancers = json_array();
 	manifest->warnings = g_ptr_array_new_with_free_func(g_free);
 	manifest->refusals = g_ptr_array_new_with_free_func(g_free);
+	manifest->powers = g_ptr_array_new_with_free_func(g_free);
 	return manifest;
 }
 
@@ -120,6 +122,12 @@ static const Field top_fields[] = {
     KEPT("params", &top_params, 0),
     {NULL},
 };
+
+const Field *
+top_keys(void)
+{
+	return top_fields;
+}
 
 /* The top-level variables stand before a service's own, so that the latter win. */
 static void
@@ -262,6 +270,7 @@ manifest_parse_with(const char *text,
 	    .problems = problems,
 	    .warnings = manifest->warnings,
 	    .refusals = manifest->refusals,
+	    .powers = manifest->powers,
 	    .generation = options->generation,
 	    .is_strict = options->is_strict,
 	};
@@ -281,9 +290,13 @@ manifest_parse(const char *text, gsize length, const char *file, const Env *env,
 }
 
 bool
-manifest_check_rack(const Manifest *manifest, GError **error)
+manifest_check_rack(const Manifest *manifest, bool has_power, GError **error)
 {
-	return report_problems(manifest->refusals, error);
+	g_autoptr(GPtrArray) all = g_ptr_array_new();
+	g_ptr_array_extend(all, manifest->refusals, NULL, NULL);
+	if (!has_power)
+		g_ptr_array_extend(all, manifest->powers, NULL, NULL);
+	return report_problems(all, error);
 }
 
 char *

@@ -63,6 +63,42 @@ typedef struct {
 	char *service; /* whose image; NULL: the first one that is built */
 } ManifestRelease;
 
+/* A limit of the kernel on a process, as «nofile». */
+typedef struct {
+	char *name;
+	gint64 soft; /* -1: none */
+	gint64 hard;
+} ManifestLimit;
+
+typedef enum {
+	MANIFEST_MOUNT_MEMORY,  /* a file system in memory */
+	MANIFEST_MOUNT_VOLUME,  /* kept; of the app when it has a name, else of the service */
+	MANIFEST_MOUNT_MACHINE, /* a folder of the machine */
+} ManifestMountKind;
+
+typedef struct {
+	ManifestMountKind kind;
+	char *source; /* a volume's name or a folder; NULL: none */
+	char *target;
+	gint64 size;   /* of one in memory, bytes; 0: not said */
+	unsigned mode; /* of one in memory; 0: not said */
+	bool is_read_only;
+} ManifestMount;
+
+/* How a process is run, besides its command. Zero and NULL: as the image says. */
+typedef struct {
+	char *user;
+	char *folder; /* that it starts in */
+	char *stop_signal;
+	GStrv groups;
+	GStrv capabilities_added;
+	GStrv capabilities_dropped;
+	GStrv hosts;       /* «name:address» */
+	GPtrArray *limits; /* of ManifestLimit; never NULL */
+	GPtrArray *mounts; /* of ManifestMount; never NULL */
+	bool is_read_only; /* but for its mounts */
+} ManifestProcess;
+
 typedef struct {
 	char *name;
 	ManifestBuild build;
@@ -95,6 +131,7 @@ typedef struct {
 	unsigned timeout; /* seconds that a request may take */
 	char *test;       /* for a run of the app's own tests, or NULL */
 	GStrv entrypoint; /* argv instead of the image's ENTRYPOINT, or NULL */
+	ManifestProcess process;
 	GStrv optional;   /* names that are handed on when they are set; never NULL */
 	GStrv links;      /* names of services; never NULL */
 	GStrv resources;  /* «name» or «name:VARIABLE»; never NULL */
@@ -120,6 +157,7 @@ typedef struct {
 	/* Of char *, «file:line:column: path: …». */
 	GPtrArray *warnings; /* unknown keys and the like */
 	GPtrArray *refusals; /* what this rack does not run, as passing over it would do harm */
+	GPtrArray *powers;   /* what needs the app's parameter HostAccess */
 } Manifest;
 
 typedef struct {
@@ -141,9 +179,10 @@ manifest_parse_with(const char *text,
 Manifest *
 manifest_parse(const char *text, gsize length, const char *file, const Env *env, GError **error);
 
-/* Fails with the refusals, one a line. */
+/* Fails with the refusals, one a line; unless the app has power over the machine, with what asks
+ * for that too. */
 bool
-manifest_check_rack(const Manifest *manifest, GError **error);
+manifest_check_rack(const Manifest *manifest, bool has_power, GError **error);
 
 /* The manifest of a folder with only a Dockerfile: one service `web` with build `.`, the port that
  * it exposes (none: it has no way in) and all of the environment. One that exposes several does not

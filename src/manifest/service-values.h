@@ -9,6 +9,8 @@
 
 #define SERVICE_UNSET G_MAXUINT /* a number that the manifest does not give */
 #define SERVICE_LONGEST_SECONDS 86400
+#define SERVICE_ASKS_POWER                                                                         \
+	"it gives power over the machine: an app gets it with apps params set HostAccess=Yes"
 
 /* `path` below `folder` without «.» and «..»; NULL when it leaves the project. The caller frees it.
  */

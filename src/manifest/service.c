@@ -9,6 +9,7 @@
 #include "manifest/service.h"
 
 #include "manifest/nlb.h"
+#include "manifest/process.h"
 #include "manifest/scale.h"
 #include "manifest/service-keys.h"
 #include "manifest/service-values.h"
@@ -83,6 +84,38 @@ decode_whitelist(Decoder *decoder, const YamlNode *node, const Field *field, gpo
 		    "this rack does not filter by address, and the service would be open to all");
 }
 
+static void
+decode_privileged(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	ManifestService *service = target;
+	decode_bool(decoder, node, field, target);
+	if (service->is_privileged)
+		decode_answer(decoder, node, RACK_REFUSES,
+		    "a process cannot be privileged: Swarm's services are not");
+}
+
+/* Users, capabilities and a file system that is not written to are acted on; the rest is said. */
+static void
+decode_security(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
+{
+	static const char *const passed_over[] = {
+	    "runAsNonRoot", "allowPrivilegeEscalation", "seccompProfile"};
+	value_decode(decoder, node, field, target);
+	if (yaml_kind(node) != YAML_MAP)
+		return;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(passed_over); i++) {
+		const YamlNode *member = yaml_member(node, passed_over[i]);
+		if (member != NULL)
+			decode_answer(decoder, member, RACK_IGNORES, NULL);
+	}
+	const YamlNode *capabilities = yaml_member(node, "capabilities");
+	bool has_some = capabilities != NULL && yaml_kind(capabilities) == YAML_MAP;
+	const YamlNode *added = has_some ? yaml_member(capabilities, "add") : NULL;
+	if (added != NULL && yaml_size(added) > 0)
+		decode_answer(decoder, added, RACK_ASKS, SERVICE_ASKS_POWER);
+}
+
 #define KEPT(key, generation, table)                                                               \
 	{                                                                                          \
 		key, value_decode, offsetof(ManifestService, more),                                \
@@ -112,8 +145,8 @@ static const Field service_fields[] = {
     {"internalRouter", decode_bool, offsetof(ManifestService, is_internal_router), .only = 3},
     {"links", service_decode_texts, offsetof(ManifestService, links), .answer = RACK_IGNORES,
 	.only = 2},
-    {"ports", service_decode_ports, .answer = RACK_IGNORES, .only = 3},
-    {"privileged", decode_bool, offsetof(ManifestService, is_privileged), .answer = RACK_IGNORES},
+    {"ports", service_decode_ports, .only = 3},
+    {"privileged", decode_privileged, offsetof(ManifestService, is_privileged)},
     {"resources", service_decode_texts, offsetof(ManifestService, resources),
 	.answer = RACK_IGNORES},
     {"timeout", decode_timeout, offsetof(ManifestService, timeout), 0, SERVICE_LONGEST_SECONDS,
@@ -139,12 +172,19 @@ static const Field service_fields[] = {
     KEPT("nodeAffinityLabels", 3, &service_node_affinity),
     KEPT("nodeSelectorLabels", 3, &service_text_map),
     KEPT("policies", 2, &service_policies),
-    KEPT("securityContext", 3, &service_security_context),
+    {"securityContext", decode_security, offsetof(ManifestService, more), .only = 3,
+	.value = &service_security_context},
     KEPT("startupProbe", 3, &service_startup_probe),
     KEPT("tags", 2, &service_text_map),
     KEPT("volumeOptions", 3, &service_volume_options),
     {NULL},
 };
+
+const Field *
+service_keys(void)
+{
+	return service_fields;
+}
 
 ManifestService *
 service_new(const char *name)
@@ -162,6 +202,7 @@ service_new(const char *name)
 	service->redirects_to_tls = true;
 	service->timeout = DEFAULT_TIMEOUT;
 	service->ports = service_ports_new();
+	process_init(&service->process);
 	return service;
 }
 
@@ -262,6 +303,8 @@ complete(Decoder *decoder, const YamlNode *node, ManifestService *service)
 	complete_internal(decoder, node, service);
 	scale_complete(decoder, is_map ? yaml_member(node, "scale") : NULL, service);
 	service_keys_complete(service);
+	process_apply_security(
+	    &service->process, json_object_get(service->more, "securityContext"));
 	drop_main_port(service);
 	service_fill(service);
 	check_deployment(decoder, node, service);
@@ -301,6 +344,7 @@ service_free(ManifestService *service)
 	g_strfreev(service->domains);
 	g_free(service->test);
 	g_strfreev(service->entrypoint);
+	process_clear(&service->process);
 	g_strfreev(service->optional);
 	g_strfreev(service->links);
 	g_strfreev(service->resources);

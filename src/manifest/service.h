@@ -10,6 +10,10 @@
 ManifestService *
 service_decode(Decoder *decoder, const char *name, const YamlNode *node);
 
+/* The table of a service's keys, up to one without a name. */
+const Field *
+service_keys(void);
+
 /* A service with nothing but defaults; lists are NULL until service_fill. */
 ManifestService *
 service_new(const char *name);

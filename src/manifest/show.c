@@ -4,6 +4,8 @@
  */
 #include "manifest/show.h"
 
+#include "manifest/process.h"
+
 #define GRACE_SECONDS 30 /* as the rack's own, docs/manifest.md */
 
 static json_t *
@@ -167,6 +169,7 @@ service_json(const Manifest *manifest, const ManifestService *service, const Env
 	    port_json(service->port, service->port_scheme), "health",
 	    health_json(manifest, &service->health), "scale", scale_json(manifest, service),
 	    "environment", environment_json(service, env));
+	json_object_set_new(object, "process", process_show(&service->process));
 	add_lists(object, service);
 	add_times(object, service);
 	add_flags(object, service);

@@ -7,6 +7,10 @@
 #include "manifest/decode.h"
 #include "manifest/manifest.h"
 
+/* The table of the top level's keys, up to one without a name (manifest.c). */
+const Field *
+top_keys(void);
+
 /* Field decoders whose target is a Manifest. */
 void
 top_decode_resources(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);

@@ -74,13 +74,16 @@ container_spec(const SwarmEngine *engine, const EngineOneOff *one_off, const cha
 	bool is_attached = one_off->is_attached;
 	const char *member = one_off->without_entrypoint ? "Entrypoint" : "Cmd";
 
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:b, s:{s:[s]}, s:i, s:o}",
-	    "Image", spec->image, "Labels", labels(engine, one_off), "Env", environment(spec->env),
-	    member, words(spec->command), "Tty", (int)(is_attached && one_off->has_terminal),
-	    "OpenStdin", (int)is_attached, "StdinOnce", (int)is_attached, "AttachStdin",
-	    (int)is_attached, "AttachStdout", (int)is_attached, "AttachStderr", (int)is_attached,
-	    "Healthcheck", "Test", "NONE", "StopTimeout", STOP_SECONDS, "HostConfig",
-	    host_config(one_off, network));
+	json_t *body =
+	    json_pack("{s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:b, s:b, s:b, s:{s:[s]}, s:i, s:o}",
+		"Image", spec->image, "Labels", labels(engine, one_off), "Env",
+		environment(spec->env), member, words(spec->command), "Tty",
+		(int)(is_attached && one_off->has_terminal), "OpenStdin", (int)is_attached,
+		"StdinOnce", (int)is_attached, "AttachStdin", (int)is_attached, "AttachStdout",
+		(int)is_attached, "AttachStderr", (int)is_attached, "Healthcheck", "Test", "NONE",
+		"StopTimeout", STOP_SECONDS, "HostConfig", host_config(one_off, network));
+	engine_settings_container(engine, body, spec);
+	return body;
 }
 
 static char *

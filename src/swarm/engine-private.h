@@ -81,6 +81,19 @@ json_t *
 engine_service_spec(
     const SwarmEngine *engine, const EngineSpec *spec, const char *name, const char *network);
 
+/* engine-settings.c */
+
+/* Both add what the spec's settings say, if it has any. */
+void
+engine_settings_service(const SwarmEngine *engine, json_t *container, const EngineSpec *spec);
+
+void
+engine_settings_container(const SwarmEngine *engine, json_t *body, const EngineSpec *spec);
+
+/* The engine's name of an app's volume. The caller frees it. */
+char *
+engine_volume_name(const SwarmEngine *engine, const char *app, const char *volume);
+
 /* engine-network.c */
 
 /* The id of the app's network, created if there is none. The caller frees it. */

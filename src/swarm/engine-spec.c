@@ -82,10 +82,12 @@ arguments(const char *const *command)
 static json_t *
 container(const SwarmEngine *engine, const EngineSpec *spec)
 {
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:I, s:{s:[s]}}", "Image", spec->image,
+	json_t *body = json_pack("{s:s, s:o, s:o, s:o, s:b, s:I, s:{s:[s]}}", "Image", spec->image,
 	    "Labels", engine_labels(engine, spec), "Args", arguments(spec->command), "Env",
 	    environment(spec->env), "Init", spec->has_init, "StopGracePeriod",
 	    (json_int_t)spec->termination * NANO_CPUS, "Healthcheck", "Test", "NONE");
+	engine_settings_service(engine, body, spec);
+	return body;
 }
 
 /* Cpu is reserved but not limited: an idle machine's cores are free for whoever is busy. */

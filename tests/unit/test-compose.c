@@ -253,26 +253,64 @@ what_gives_power_over_the_machine_is_refused_by_a_rack(void)
 			  "    devices: [/dev/kvm]\n    volumes: ['./a:/b', "
 			  "'/var/run/docker.sock:/s', '/data']\n");
 	static const char *const keys[] = {
-	    "privileged", "cap_add", "network_mode", "pid", "devices", "volumes[0]", "volumes[1]"};
+	    "privileged", "network_mode", "pid", "devices", "volumes[0]", "volumes[1]"};
+	assert_note(manifest->powers, "services.web.cap_add");
+	g_assert_cmpuint(manifest->powers->len, ==, 1);
 	g_assert_cmpuint(manifest->refusals->len, ==, G_N_ELEMENTS(keys));
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
 		assert_note(manifest->refusals, keys[i]);
 	g_autoptr(GError) error = NULL;
-	g_assert_false(manifest_check_rack(manifest, &error));
+	g_assert_false(manifest_check_rack(manifest, true, &error));
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_INVALID);
 
+	g_autoptr(Manifest) asking = parse_service("    cap_add: [NET_ADMIN]\n");
+	g_autoptr(GError) refusal = NULL;
+	g_assert_true(manifest_check_rack(asking, true, NULL));
+	g_assert_false(manifest_check_rack(asking, false, &refusal));
+	g_assert_nonnull(strstr(refusal->message, "HostAccess=Yes"));
+
 	g_autoptr(Manifest) harmless = parse_service("    privileged: false\n    cap_add: []\n");
-	g_assert_true(manifest_check_rack(harmless, NULL));
+	g_assert_true(manifest_check_rack(harmless, false, NULL));
+}
+
+static void
+the_surroundings_of_a_process_are_read(void)
+{
+	g_autoptr(Manifest) manifest =
+	    parse_service("    entrypoint: [tini, --]\n    user: '5:6'\n    working_dir: /w\n"
+			  "    tmpfs: ['/run:size=1m,mode=1777', /tmp]\n    shm_size: 64m\n"
+			  "    ulimits: {nofile: 100, nproc: {soft: 1, hard: -1}}\n"
+			  "    cap_drop: [ALL]\n    stop_signal: SIGQUIT\n    read_only: true\n"
+			  "    group_add: [9]\n    extra_hosts: ['a:10.0.0.1', 'b=[::1]']\n");
+	g_assert_cmpuint(manifest->warnings->len, ==, 0);
+	json_auto_t *shown = manifest_json(manifest, NULL);
+	json_t *process =
+	    json_object_get(json_array_get(json_object_get(shown, "services"), 0), "process");
+	g_autofree char *text = json_dumps(process, JSON_COMPACT | JSON_SORT_KEYS);
+	g_assert_cmpstr(text, ==,
+	    "{\"cap_drop\":[\"ALL\"],\"extra_hosts\":[\"a:10.0.0.1\",\"b:::1\"],"
+	    "\"group_add\":[\"9\"],\"read_only\":true,\"stop_signal\":\"SIGQUIT\","
+	    "\"tmpfs\":[{\"path\":\"/run\",\"size\":1048576},{\"path\":\"/tmp\",\"size\":0},"
+	    "{\"path\":\"/dev/shm\",\"size\":67108864}],"
+	    "\"ulimits\":{\"nofile\":{\"hard\":100,\"soft\":100},"
+	    "\"nproc\":{\"hard\":-1,\"soft\":1}},\"user\":\"5:6\",\"working_dir\":\"/w\"}");
+	assert_list(web(manifest)->entrypoint, "tini|--");
+	assert_refused(SERVICE "    ulimits: {nofile: many}\n", "must be a number");
+	assert_refused(SERVICE "    ulimits: {nofile: {soft: 1}}\n", "needs both soft and hard");
+	assert_refused(SERVICE "    tmpfs: run\n", "which begins with /");
+	assert_refused(SERVICE "    tmpfs: '/run:size=x'\n", "is not a size");
+	assert_refused(SERVICE "    working_dir: w\n", "which begins with /");
+	assert_refused(SERVICE "    extra_hosts: ['a:b']\n", "is not NAME:ADDRESS");
 }
 
 static void
 keys_without_an_answer_are_named(void)
 {
 	g_autoptr(Manifest) manifest = parse_service(
-	    "    user: me\n    working_dir: /x\n    commandz: a\n    restart: always\n");
+	    "    dns: [1.1.1.1]\n    hostname: x\n    commandz: a\n    restart: always\n");
 	g_assert_cmpuint(manifest->warnings->len, ==, 3);
-	assert_note(manifest->warnings, "services.web.user: not supported yet, ignored");
-	assert_note(manifest->warnings, "services.web.working_dir: not supported yet");
+	assert_note(manifest->warnings, "services.web.dns: not supported yet, ignored");
+	assert_note(manifest->warnings, "services.web.hostname: not supported yet");
 	assert_note(manifest->warnings, "services.web.commandz: unknown key, did you mean command");
 	assert_refused(SERVICE "    depends_on: [db]\n", "there is no service «db» in this file");
 	assert_refused(SERVICE "    volumes: ['data:/x']\n", "there is no volume «data»");
@@ -415,6 +453,7 @@ main(int argc, char **argv)
 	ADD("builds-have-all-their-parts", builds_have_all_their_parts);
 	ADD("sizes-and-health-have-something-that-corresponds",
 	    sizes_and_health_have_something_that_corresponds);
+	ADD("the-surroundings-of-a-process-are-read", the_surroundings_of_a_process_are_read);
 	ADD("what-gives-power-over-the-machine-is-refused-by-a-rack",
 	    what_gives_power_over_the_machine_is_refused_by_a_rack);
 	ADD("keys-without-an-answer-are-named", keys_without_an_answer_are_named);

@@ -92,6 +92,52 @@ test_spec(void)
 }
 
 static void
+test_settings(void)
+{
+	static const char *const entrypoint[] = {"tini", "--", NULL};
+	static const char *const hosts[] = {"db:10.0.0.1", NULL};
+	static const char *const dropped[] = {"ALL", NULL};
+	static const EngineLimit limits[] = {{"nofile", 100, 200}, {NULL}};
+	static const EngineMount mounts[] = {
+	    {.kind = ENGINE_MOUNT_MEMORY, .target = "/run", .size = 4096},
+	    {.kind = ENGINE_MOUNT_VOLUME, .source = "data", .target = "/data"},
+	    {.kind = ENGINE_MOUNT_MACHINE, .source = "/srv", .target = "/m", .is_read_only = true},
+	    {.target = NULL}};
+	EngineSettings settings = {.entrypoint = entrypoint,
+	    .user = "5:6",
+	    .folder = "/w",
+	    .hosts = hosts,
+	    .capabilities_dropped = dropped,
+	    .limits = limits,
+	    .mounts = mounts,
+	    .is_read_only = true};
+	g_autoptr(Env) env = env_new();
+	SwarmEngine engine = {.rack = (char *)"rack"};
+	EngineSpec spec = {.app = "shop", .env = env, .settings = &settings};
+
+	json_auto_t *service = json_object();
+	engine_settings_service(&engine, service, &spec);
+	g_autofree char *text = json_dumps(service, JSON_COMPACT | JSON_SORT_KEYS);
+	g_assert_cmpstr(text, ==,
+	    "{\"CapabilityDrop\":[\"ALL\"],\"Command\":[\"tini\",\"--\"],\"Dir\":\"/w\","
+	    "\"Hosts\":[\"10.0.0.1 db\"],\"Mounts\":[{\"Target\":\"/run\",\"TmpfsOptions\":"
+	    "{\"SizeBytes\":4096},\"Type\":\"tmpfs\"},{\"ReadOnly\":false,\"Source\":"
+	    "\"rack.shop.data\",\"Target\":\"/data\",\"Type\":\"volume\",\"VolumeOptions\":"
+	    "{\"Labels\":{\"carrack.app\":\"shop\",\"carrack.rack\":\"rack\"}}},{\"ReadOnly\":"
+	    "true,\"Source\":\"/srv\",\"Target\":\"/m\",\"Type\":\"bind\"}],\"ReadOnly\":true,"
+	    "\"Ulimits\":[{\"Hard\":200,\"Name\":\"nofile\",\"Soft\":100}],\"User\":\"5:6\"}");
+
+	json_auto_t *body = json_pack("{s:{}}", "HostConfig");
+	engine_settings_container(&engine, body, &spec);
+	json_t *host = json_object_get(body, "HostConfig");
+	g_assert_cmpstr(json_text_of(body, "WorkingDir", ""), ==, "/w");
+	g_assert_true(json_bool_of(host, "ReadonlyRootfs", false));
+	g_assert_cmpuint(json_array_size(json_object_get(host, "Mounts")), ==, 3);
+	g_assert_cmpstr(json_string_value(json_array_get(json_object_get(host, "ExtraHosts"), 0)),
+	    ==, "db:10.0.0.1");
+}
+
+static void
 test_process_id(void)
 {
 	g_assert_cmpstr(engine_process_id("i4nkf23balk55534anibdecle"), ==, "534anibdecle");
@@ -106,6 +152,8 @@ main(int argc, char **argv)
 	g_test_add_func("/engine-spec/long-names-are-shortened", test_long_names);
 	g_test_add_func("/engine-spec/templates-are-escaped", test_escape);
 	g_test_add_func("/engine-spec/a-spec-becomes-a-service", test_spec);
+	g_test_add_func(
+	    "/engine-spec/settings-are-the-same-of-a-service-and-a-one-off", test_settings);
 	g_test_add_func("/engine-spec/a-process-id-is-the-end-of-its-task", test_process_id);
 	return g_test_run();
 }

@@ -189,11 +189,11 @@ static void
 nothing_is_passed_over_in_silence(void)
 {
 	g_autoptr(Manifest) manifest =
-	    parse_as("params: {A: b}\nservices:\n  w:\n    privileged: true\n    volumes: [/a]\n"
+	    parse_as("params: {A: b}\nservices:\n  w:\n    annotations: [a=b]\n    volumes: [/a]\n"
 		     "    internalRouter: true\n    tls: {redirect: false}\n    nlb: []\n",
 		0);
 	static const char *const expected[] = {"convox.yml:1:1: params: not supported yet, ignored",
-	    "convox.yml:4:5: services.w.privileged: not supported yet, ignored",
+	    "convox.yml:4:5: services.w.annotations: not supported yet, ignored",
 	    "convox.yml:5:5: services.w.volumes: not supported yet, ignored",
 	    "convox.yml:7:10: services.w.tls: not supported yet, ignored",
 	    "convox.yml:6:21: services.w.internalRouter: this rack has no internal router: the "
@@ -201,7 +201,7 @@ nothing_is_passed_over_in_silence(void)
 	g_assert_cmpuint(manifest->warnings->len, ==, G_N_ELEMENTS(expected));
 	for (guint i = 0; i < manifest->warnings->len; i++)
 		g_assert_cmpstr(manifest->warnings->pdata[i], ==, expected[i]);
-	g_assert_true(manifest_check_rack(manifest, NULL));
+	g_assert_true(manifest_check_rack(manifest, false, NULL));
 }
 
 static void
@@ -209,7 +209,7 @@ what_would_open_a_service_to_all_is_refused_by_a_rack(void)
 {
 	g_autoptr(Manifest) manifest = parse_as("services: {w: {whitelist: 10.0.0.0/8}}\n", 0);
 	g_autoptr(GError) error = NULL;
-	g_assert_false(manifest_check_rack(manifest, &error));
+	g_assert_false(manifest_check_rack(manifest, true, &error));
 	g_assert_true(g_str_has_prefix(error->message, "convox.yml:1:27: services.w.whitelist: "));
 }
 
