@@ -6,19 +6,16 @@
 
 #include <string.h>
 
-static bool
-is_one_off(const json_t *process)
-{
-	return strcmp(json_text_of(process, "kind", ""), "one-off") == 0;
-}
-
 /* One-offs are told apart here: they are none of the service's own. */
 static char *
 status_text(const json_t *process)
 {
 	const char *status = json_text_of(process, "status", "");
+	const char *kind = json_text_of(process, "kind", "service");
+	if (strcmp(kind, "service") == 0)
+		return g_strdup(status);
 
-	return g_strconcat(status, is_one_off(process) ? " (one-off)" : "", NULL);
+	return g_strdup_printf("%s (%s)", status, kind);
 }
 
 static void

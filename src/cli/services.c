@@ -197,7 +197,7 @@ count_processes(const json_t *processes, const char *service, const char *status
 	json_array_foreach(processes, index, process)
 	{
 		bool is_meant = strcmp(json_text_of(process, "name", ""), service) == 0 &&
-				strcmp(json_text_of(process, "kind", ""), "one-off") != 0;
+				strcmp(json_text_of(process, "kind", "service"), "service") == 0;
 		if (is_meant &&
 		    (!status || strcmp(json_text_of(process, "status", ""), status) == 0))
 			count++;

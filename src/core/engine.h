@@ -67,10 +67,15 @@ typedef struct {
 	const EngineSettings *settings; /* NULL: none */
 } EngineSpec;
 
+/* Of one-offs that the rack starts by itself. Their `service` is a name that is no service's. */
+#define ROLE_RELEASE "release"
+#define ROLE_TIMER "timer"
+
 /* A one-off: a process with a command of its own, as the service would run it. It is never replaced
  * and gets no requests. */
 typedef struct {
 	const EngineSpec *spec; /* its `command` is the one-off's */
+	const char *role;       /* what it is for, kept with the process: ROLE_…, or NULL */
 	bool without_entrypoint;
 	bool is_attached; /* talked to through a stream; what it writes is not in the logs */
 	bool has_terminal;
@@ -170,6 +175,7 @@ typedef struct {
 	char *address;   /* reachable from the router; NULL until known (engine_ops.locate) */
 	char *command;   /* for people */
 	char *reason;    /* the engine's words on pending and failed, or «» */
+	char *role;      /* of a one-off: ROLE_…; else «» or NULL */
 	ProcessState state;
 	bool is_wanted; /* the engine means to keep it running */
 	bool was_out_of_memory;

@@ -299,7 +299,7 @@ spec_of(const Plan *plan, const PlanService *service, const RunOptions *options,
 	unsigned memory = options->memory ? options->memory : service->memory;
 	return (EngineSpec){
 	    .app = plan->app,
-	    .service = service->service->name,
+	    .service = options->name ? options->name : service->service->name,
 	    .release = plan->release->id,
 	    .image = service->image,
 	    .command = options->command,
@@ -331,6 +331,7 @@ start(Rack *rack,
 	gint64 time = (gint64)options->timeout_seconds * G_USEC_PER_SEC;
 	EngineOneOff one_off = {
 	    .spec = spec,
+	    .role = options->role,
 	    .without_entrypoint = options->without_entrypoint,
 	    .is_attached = options->is_attached,
 	    .has_terminal = options->has_terminal,

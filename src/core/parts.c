@@ -36,6 +36,7 @@ process_free(Process *process)
 	g_free(process->address);
 	g_free(process->command);
 	g_free(process->reason);
+	g_free(process->role);
 	g_free(process);
 }
 

@@ -7,6 +7,17 @@
 
 #include <string.h>
 
+/* What the rack starts by itself is told from what people run. */
+static const char *
+kind_of(const Process *process)
+{
+	bool has_role = process->role && *process->role;
+
+	if (process->is_one_off)
+		return has_role ? process->role : "one-off";
+	return "service";
+}
+
 json_t *
 process_json(const Process *process)
 {
@@ -16,8 +27,8 @@ process_json(const Process *process)
 		json_array_append_new(ports, json_sprintf("%u:%u", process->port, process->port));
 	json_t *value =
 	    json_pack("{s:s, s:s, s:s, s:o, s:f, s:s, s:o, s:s, s:f, s:s, s:o, s:s, s:s, s:s}",
-		"id", process->id, "kind", process->is_one_off ? "one-off" : "service", "app",
-		process->app, "command", json_text_value(process->command), "cpu", 0.0, "host",
+		"id", process->id, "kind", kind_of(process), "app", process->app, "command",
+		json_text_value(process->command), "cpu", 0.0, "host",
 		process->address ? process->address : "", "image", json_text_value(process->image),
 		"instance", process->node, "memory", 0.0, "name", process->service, "ports", ports,
 		"release", process->release, "started", started, "status",

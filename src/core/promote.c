@@ -140,6 +140,7 @@ static bool
 promote_work(Promote *promote, Rollout *rollout, GError **error)
 {
 	return journal_write(promote->rack, promote->operation, rollout, error) &&
+	       (!promote->is_promote || release_command_run(rollout, error)) &&
 	       rollout_run(rollout, error) && promote_commit(promote, rollout, error);
 }
 

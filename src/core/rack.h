@@ -159,6 +159,8 @@ rack_process_stop(Rack *rack, const char *app, const char *process, GError **err
  * (one-offs.c). */
 typedef struct {
 	const char *service;
+	const char *name;           /* in lists and logs; NULL: the service's */
+	const char *role;           /* ROLE_…, or NULL */
 	const char *release;        /* NULL: the live one */
 	const char *const *command; /* argv */
 	bool without_entrypoint;

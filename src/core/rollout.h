@@ -77,6 +77,13 @@ rollout_free(Rollout *rollout);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Rollout, rollout_free)
 
+/* release-command.c */
+
+/* Runs the release's command, if it has one, to its end; without success `failure` is set and
+ * nothing has been started. */
+bool
+release_command_run(Rollout *rollout, GError **error);
+
 /* rollout-wait.c */
 
 /* Waits until every part has as many healthy processes as it wants. */

@@ -112,7 +112,7 @@ static const Field top_fields[] = {
     {"environment", decode_environment},
     {"services", decode_services},
     {"balancers", top_decode_balancers, .answer = RACK_IGNORES, .only = 3},
-    {"release", top_decode_release, .answer = RACK_IGNORES},
+    {"release", top_decode_release},
     {"resources", top_decode_resources, .answer = RACK_IGNORES},
     {"timers", top_decode_timers, .answer = RACK_IGNORES},
     KEPT("appSettings", &top_app_settings, 3),

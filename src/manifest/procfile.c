@@ -76,7 +76,6 @@ set_release(const Procfile *procfile, const char *command)
 	const char *const argv[] = {"sh", "-c", command, NULL};
 	g_strfreev(procfile->manifest->release.command);
 	procfile->manifest->release.command = g_strdupv((GStrv)argv);
-	note(procfile, procfile->decoder->warnings, RELEASE, "not supported yet, ignored");
 }
 
 static void

@@ -46,6 +46,8 @@ labels(const SwarmEngine *engine, const EngineOneOff *one_off)
 {
 	json_t *all = engine_labels(engine, one_off->spec);
 	json_object_set_new(all, LABEL_KIND, json_string(KIND_ONE_OFF));
+	if (one_off->role)
+		json_object_set_new(all, LABEL_ROLE, json_string(one_off->role));
 	if (one_off->is_attached)
 		json_object_set_new(all, LABEL_ATTACHED, json_string("1"));
 	if (one_off->deadline)
@@ -229,6 +231,7 @@ read_one_off(const json_t *container)
 	process->image = g_strdup(json_text_of(container, "Image", ""));
 	process->command = g_strdup(json_text_of(container, "Command", ""));
 	process->reason = g_strdup("");
+	process->role = g_strdup(json_text_of(all, LABEL_ROLE, ""));
 	process->exit_code = code_of(json_text_of(container, "Status", ""));
 	process->state = state_of(json_text_of(container, "State", ""), process->exit_code);
 	process->is_wanted = process->state == PROCESS_RUNNING;

@@ -20,6 +20,7 @@
 #define LABEL_KIND "carrack.kind"         /* KIND_ONE_OFF, or none */
 #define LABEL_ATTACHED "carrack.attached" /* of a one-off with a client; its output is its own */
 #define LABEL_DEADLINE "carrack.deadline" /* of a one-off: microseconds since 1970 */
+#define LABEL_ROLE "carrack.role"         /* of a one-off that the rack started by itself */
 #define KIND_ONE_OFF "one-off"
 
 /* On containers, from Swarm. */

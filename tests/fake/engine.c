@@ -134,6 +134,7 @@ process_copy(const Process *from)
 	copy->address = NULL;
 	copy->command = g_strdup(from->command);
 	copy->reason = g_strdup(from->reason);
+	copy->role = g_strdup(from->role);
 	copy->exit_code = 0;
 	copy->was_out_of_memory = false;
 	return copy;

@@ -292,6 +292,7 @@ process_of(const EngineOneOff *from)
 	process->env_hash = env_hash(spec->env);
 	process->command = g_steal_pointer(&command);
 	process->reason = g_strdup("");
+	process->role = g_strdup(from->role ? from->role : "");
 	process->state = PROCESS_RUNNING;
 	process->is_wanted = true;
 	process->is_one_off = true;

@@ -125,7 +125,7 @@ static const Sample top_samples[] = {
     {"environment", HONOURED, "[A]"},
     {"services", HONOURED, "{v: {}}"},
     {"balancers", WARNED, "{b: {service: v, ports: {80: 81}}}"},
-    {"release", WARNED, "a"},
+    {"release", HONOURED, "a"},
     {"resources", WARNED, "{r: {type: redis}}"},
     {"timers", WARNED, "{t: {schedule: '* * * * *', service: v, command: a}}"},
     {"appSettings", WARNED, "{awsLogs: {cwRetention: 3}}"},
