@@ -3,7 +3,7 @@
 # the base image. Sourced, never run. The caller sets `log`, a file for what programs say.
 
 base=debian:bookworm-slim
-build_packages=(gcc libc6-dev meson ninja-build pkg-config libarchive-dev libcurl4-openssl-dev
+build_packages=(gcc libc6-dev meson ninja-build pkg-config libarchive-dev libcurl4-openssl-dev libssl-dev
 	libglib2.0-dev libjansson-dev libmicrohttpd-dev libsmartcols-dev libsqlite3-dev libwslay-dev
 	libyaml-dev ca-certificates curl)
 program=$(basename "$0")

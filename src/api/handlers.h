@@ -31,6 +31,19 @@ apps_cancel(Request *request, GError **error);
 json_t *
 apps_budget(Request *request, GError **error);
 
+/* certificates.c */
+json_t *
+certificates_list(Request *request, GError **error);
+
+json_t *
+certificates_import(Request *request, GError **error);
+
+json_t *
+certificates_generate(Request *request, GError **error);
+
+bool
+certificates_delete(Request *request, GError **error);
+
 /* builds.c */
 json_t *
 builds_list(Request *request, GError **error);

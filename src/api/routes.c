@@ -79,6 +79,12 @@ static const Route routes[] = {
 	JSON("GET", "/system/processes", READ, system_processes),
 	JSON("GET", "/system/releases", READ, system_releases),
 
+	JSON("GET", "/certificates", READ, certificates_list),
+	JSON("POST", "/certificates", WRITE, certificates_import),
+	JSON("POST", "/certificates/generate", WRITE, certificates_generate),
+	ACT("DELETE", "/certificates/{certificate}", WRITE, certificates_delete),
+	ABSENT("PUT", "/apps/{app}/ssl/{service}/{port}", WRITE, "the rack chooses a certificate by its host names"),
+
 	JSON("GET", "/apps", READ, apps_list),
 	JSON("POST", "/apps", WRITE, apps_create),
 	JSON("GET", "/apps/{app}", READ, apps_get),

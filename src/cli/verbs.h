@@ -87,6 +87,18 @@ int
 complete_main(int argc, char **argv);
 
 bool
+certificates_delete(Call *call, GError **error);
+
+bool
+certificates_generate(Call *call, GError **error);
+
+bool
+certificates_import(Call *call, GError **error);
+
+bool
+certificates_list(Call *call, GError **error);
+
+bool
 copy(Call *call, GError **error);
 
 bool
@@ -181,6 +193,9 @@ services_restart(Call *call, GError **error);
 
 bool
 services_scale(Call *call, GError **error);
+
+bool
+ssl_list(Call *call, GError **error);
 
 bool
 version(Call *call, GError **error);

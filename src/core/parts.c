@@ -86,6 +86,31 @@ builder_image_free(BuilderImage *image)
 }
 
 void
+certificate_entry_free(CertificateEntry *entry)
+{
+	if (!entry)
+		return;
+
+	g_free(entry->id);
+	g_strfreev(entry->domains);
+	g_free(entry);
+}
+
+bool
+certificate_entry_covers(const CertificateEntry *entry, const char *host)
+{
+	const char *rest = strchr(host, '.');
+	for (GStrv name = entry->domains; *name; name++) {
+		if (g_ascii_strcasecmp(*name, host) == 0)
+			return true;
+		if (g_str_has_prefix(*name, "*.") && rest && rest != host &&
+		    g_ascii_strcasecmp(*name + 1, rest) == 0)
+			return true;
+	}
+	return false;
+}
+
+void
 provider_free(Provider *provider)
 {
 	if (!provider)
@@ -96,6 +121,8 @@ provider_free(Provider *provider)
 		provider->engine->ops->free(provider->engine);
 	if (provider->builder)
 		provider->builder->ops->free(provider->builder);
+	if (provider->certificates)
+		provider->certificates->ops->free(provider->certificates);
 	if (provider->router)
 		provider->router->ops->free(provider->router);
 	if (provider->logs)

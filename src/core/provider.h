@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/builder.h"
+#include "core/certificates.h"
 #include "core/engine.h"
 #include "core/logs.h"
 #include "core/objects.h"
@@ -27,6 +28,7 @@ typedef struct {
 	Engine *engine;
 	Router *router;
 	Builder *builder;
+	Certificates *certificates;
 	/* Called last with `closing`, for what the parts share (a client). May be NULL. */
 	void (*close)(gpointer closing);
 	gpointer closing;

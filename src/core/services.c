@@ -6,28 +6,54 @@
 
 #include <string.h>
 
+/* The certificate that serves a host, «» when only the rack's own does. Certificates: of
+ * CertificateEntry; of several the one that lasts longest, exact names first. */
+static const char *
+certificate_of(const GPtrArray *certificates, const char *host)
+{
+	const CertificateEntry *best = NULL;
+	bool is_best_exact = false;
+	for (guint i = 0; certificates && i < certificates->len; i++) {
+		const CertificateEntry *entry = certificates->pdata[i];
+		bool is_exact = g_strv_contains((const char *const *)entry->domains, host);
+		if (!entry->is_ready || !certificate_entry_covers(entry, host))
+			continue;
+		if (!best || is_exact > is_best_exact ||
+		    (is_exact == is_best_exact && entry->expires > best->expires)) {
+			best = entry;
+			is_best_exact = is_exact;
+		}
+	}
+	return best ? best->id : "";
+}
+
 /* Where a browser gets there. Plain HTTP, as long as the only certificate is the one that the rack
  * has signed itself. */
 static char *
-service_url(const Provider *provider, const char *host)
+service_url(const Provider *provider, const char *host, bool is_secure)
 {
-	if (provider->http_port == 80)
-		return g_strconcat("http://", host, NULL);
+	unsigned port = is_secure ? provider->https_port : provider->http_port;
+	const char *scheme = is_secure ? "https" : "http";
+	if (port == (is_secure ? 443 : 80))
+		return g_strdup_printf("%s://%s", scheme, host);
 
-	return g_strdup_printf("http://%s:%u", host, provider->http_port);
+	return g_strdup_printf("%s://%s:%u", scheme, host, port);
 }
 
 /* What the wire calls a service, from the live release and what was scaled by hand. */
 static json_t *
-service_json(Rack *rack, const App *app, const ManifestService *service)
+service_json(
+    Rack *rack, const App *app, const ManifestService *service, const GPtrArray *certificates)
 {
 	json_t *scale = json_object_get(app->scale, service->name);
 	g_autofree char *own = rack_host(rack, app->name, service->name);
 	bool has_host = service->port && !service->is_internal;
+	const char *host = service->domains[0] ? service->domains[0] : own;
+	const char *certificate = has_host ? certificate_of(certificates, host) : "";
 	json_t *ports = json_array();
 	if (service->port) {
 		json_array_append_new(
-		    ports, json_pack("{s:i, s:s, s:i}", "balancer", 443, "certificate", "",
+		    ports, json_pack("{s:i, s:s, s:i}", "balancer", 443, "certificate", certificate,
 			       "container", (int)service->port));
 		json_array_append_new(
 		    ports, json_pack("{s:i, s:s, s:i}", "balancer", 80, "certificate", "",
@@ -35,7 +61,9 @@ service_json(Rack *rack, const App *app, const ManifestService *service)
 	}
 	gint64 cpu = json_int_of(scale, "cpu", service->cpu);
 	gint64 memory = json_int_of(scale, "memory", service->memory);
-	g_autofree char *url = has_host ? service_url(rack->provider, own) : g_strdup("");
+	g_autofree char *url =
+	    has_host ? service_url(rack->provider, own, *certificate_of(certificates, own) != '\0')
+		     : g_strdup("");
 	return json_pack("{s:I, s:I, s:s, s:I, s:s, s:n, s:o, s:s}", "count",
 	    (json_int_t)json_int_of(scale, "count", service->count_minimum), "cpu",
 	    (json_int_t)(cpu ? cpu : MANIFEST_DEFAULT_CPU), "domain", has_host ? own : "", "memory",
@@ -67,10 +95,12 @@ rack_services(Rack *rack, const char *name, GError **error)
 	if (!manifest)
 		return NULL;
 
+	Certificates *part = rack->provider->certificates;
+	g_autoptr(GPtrArray) certificates = part->ops->list(part, NULL);
 	json_t *services = json_array();
 	for (guint i = 0; i < manifest->services->len; i++)
 		json_array_append_new(
-		    services, service_json(rack, app, manifest->services->pdata[i]));
+		    services, service_json(rack, app, manifest->services->pdata[i], certificates));
 	return services;
 }
 

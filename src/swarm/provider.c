@@ -45,6 +45,7 @@ open_services(Provider *provider, const SwarmOptions *options, GError **error)
 	provider->router = router_haproxy_new(options, error);
 	if (!provider->router)
 		return false;
+	provider->certificates = certificates_files_new(provider->router);
 	provider->builder = builder_docker_new(docker, registry, error);
 	if (!provider->builder)
 		return false;

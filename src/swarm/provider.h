@@ -48,6 +48,10 @@ router_haproxy_new(const SwarmOptions *options, GError **error);
 Builder *
 builder_docker_new(Docker *docker, const char *registry, GError **error);
 
+/* Certificates that the router serves; `router` is one of router_haproxy_new and outlives them. */
+Certificates *
+certificates_files_new(Router *router);
+
 /* What the router's container does before it becomes HAProxy: writes a configuration in which every
  * known backend is empty (503 with Retry-After until the processes are learned anew), and a
  * self-signed default certificate if there is none. */

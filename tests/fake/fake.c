@@ -14,6 +14,7 @@ struct FakeWorld {
 	Engine *engine;
 	Router *router;
 	Builder *builder;
+	Certificates *certificates;
 };
 
 FakeWorld *
@@ -26,6 +27,7 @@ fake_world_new(void)
 	world->engine = fake_engine_new(world->logs);
 	world->router = fake_router_new();
 	world->builder = fake_builder_new();
+	world->certificates = fake_certificates_new();
 	return world;
 }
 
@@ -37,6 +39,7 @@ fake_world_free(FakeWorld *world)
 
 	fake_engine_destroy(world->engine);
 	fake_builder_destroy(world->builder);
+	fake_certificates_destroy(world->certificates);
 	fake_router_destroy(world->router);
 	fake_logs_destroy(world->logs);
 	fake_objects_destroy(world->objects);
@@ -61,6 +64,7 @@ fake_world_provider(FakeWorld *world)
 	provider->engine = world->engine;
 	provider->router = world->router;
 	provider->builder = world->builder;
+	provider->certificates = world->certificates;
 	return provider;
 }
 

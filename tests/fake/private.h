@@ -44,6 +44,12 @@ fake_builder_new(void);
 void
 fake_builder_destroy(Builder *builder);
 
+Certificates *
+fake_certificates_new(void);
+
+void
+fake_certificates_destroy(Certificates *certificates);
+
 /* One process as an HTTP server on 127.0.0.1. */
 typedef struct FakeServer FakeServer;
 
