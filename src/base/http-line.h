@@ -11,6 +11,7 @@
 struct HttpClient {
 	char *base_url, *unix_socket, *user, *password, *ca_file, *user_agent;
 	bool insecure, is_tls, is_local;
+	struct curl_slist *connect_to; /* NULL: base_url's host */
 	unsigned connect_timeout_ms;
 	char *place;     /* for errors: host:port or the socket's path; NULL: bad base_url */
 	char *host;      /* as in a Host header */

@@ -165,6 +165,9 @@ http_client_new(const HttpOptions *options)
 	client->ca_file = g_strdup(options->ca_file);
 	client->user_agent = g_strdup(options->user_agent);
 	client->insecure = options->insecure;
+	g_autofree char *place = g_strconcat("::", options->connect_to, NULL);
+	if (options->connect_to)
+		client->connect_to = curl_slist_append(NULL, place);
 	client->connect_timeout_ms =
 	    options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
 	pthread_mutex_init(&client->lock, NULL);
@@ -191,6 +194,7 @@ http_client_free(HttpClient *client)
 	pthread_mutex_destroy(&client->lock);
 	g_free(client->base_url);
 	g_free(client->unix_socket);
+	curl_slist_free_all(client->connect_to);
 	g_free(client->user);
 	forget_secret(client->password);
 	g_free(client->ca_file);
@@ -278,6 +282,8 @@ set_client_options(HttpClient *client, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	if (client->unix_socket)
 		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, client->unix_socket);
+	if (client->connect_to)
+		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->connect_to);
 	if (client->user_agent)
 		curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
 	if (client->user) {
