@@ -39,6 +39,8 @@ struct Rack {
 	int attaching;         /* how many of them are being started */
 	GHashTable *died;      /* one-offs whose end was told of, and is to be seen yet */
 	GHashTable *timed_out; /* one-offs that were stopped for their time */
+	gint64 timers_minute;  /* that the timers were looked at in */
+	bool is_timing;        /* they are being looked at */
 	BuildQueue *builds;
 	Supervisor *supervisor;
 };
@@ -190,6 +192,16 @@ one_offs_died(Rack *rack, const char *process);
  * life, records and clears away those that have ended. */
 void
 one_offs_look(Rack *rack);
+
+/* timers.c */
+
+/* Runs what has come due up to `now` (real time). */
+void
+timers_look(Rack *rack, gint64 now);
+
+/* Once a second: has a minute begun? The look is taken in a thread of its own. */
+void
+timers_tick(Rack *rack);
 
 /* supervisor.c */
 

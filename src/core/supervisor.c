@@ -417,6 +417,7 @@ monitor_run(gpointer data)
 		if (is_due || second % ROUND_SECONDS == 0)
 			supervisor_wake(supervisor, ONE_OFFS);
 		monitor_router(supervisor);
+		timers_tick(supervisor->rack);
 		if (second % ROUND_SECONDS == 0)
 			wake_all(supervisor);
 		if (second % PRUNE_SECONDS == 0)

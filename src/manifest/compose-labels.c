@@ -126,8 +126,7 @@ apply_cron(ComposeService *own, const char *name, const ComposeLabel *label)
 	for (char **rest = parts + 6; *rest != NULL; rest++)
 		g_free(*rest);
 	g_ptr_array_add(own->compose->manifest->timers, timer);
-	decode_answer(own->compose->decoder, label->node, RACK_IGNORES,
-	    "timers are not supported yet, ignored");
+	top_check_schedule(own->compose->decoder, label->node, timer->schedule);
 }
 
 /* convox.port.443.secure: the process itself speaks TLS. The rest is about the balancer's side. */

@@ -114,7 +114,7 @@ static const Field top_fields[] = {
     {"balancers", top_decode_balancers, .answer = RACK_IGNORES, .only = 3},
     {"release", top_decode_release},
     {"resources", top_decode_resources, .answer = RACK_IGNORES},
-    {"timers", top_decode_timers, .answer = RACK_IGNORES},
+    {"timers", top_decode_timers},
     KEPT("appSettings", &top_app_settings, 3),
     KEPT("budget", &top_budget, 3),
     KEPT("configs", &top_configs, 3),

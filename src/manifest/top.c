@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "manifest/schedule.h"
 #include "manifest/service-values.h"
 #include "manifest/value.h"
 
@@ -111,6 +112,15 @@ top_timer_free(gpointer data)
 	g_free(timer);
 }
 
+void
+top_check_schedule(Decoder *decoder, const YamlNode *node, const char *schedule)
+{
+	g_autoptr(GError) local = NULL;
+	Schedule read;
+	if (!schedule_parse(&read, schedule, &local))
+		yaml_problem(decoder->problems, node, "%s", local->message);
+}
+
 /* Five fields, or six with a year. The third generation drops the year and reads `?` as `*`. */
 static void
 decode_schedule(Decoder *decoder, const YamlNode *node, const Field *field, gpointer target)
@@ -126,12 +136,6 @@ decode_schedule(Decoder *decoder, const YamlNode *node, const Field *field, gpoi
 		if (**part != '\0')
 			g_ptr_array_add(fields, *part);
 	}
-	if (fields->len != 5 && fields->len != 6)
-		yaml_problem(decoder->problems, node,
-		    "«%s» is not a schedule: five fields (minute, hour, day, month, weekday), or "
-		    "six "
-		    "with a year",
-		    text);
 	bool is_kubernetes = decoder->generation == 3;
 	if (is_kubernetes && fields->len > 5)
 		g_ptr_array_set_size(fields, 5);
@@ -140,6 +144,7 @@ decode_schedule(Decoder *decoder, const YamlNode *node, const Field *field, gpoi
 	timer->schedule = g_strjoinv(" ", (GStrv)fields->pdata);
 	if (is_kubernetes)
 		g_strdelimit(timer->schedule, "?", '*');
+	top_check_schedule(decoder, node, timer->schedule);
 }
 
 static void

@@ -30,6 +30,10 @@ top_decode_release(Decoder *decoder, const YamlNode *node, const Field *field, g
 void
 top_check_references(Decoder *decoder, const YamlNode *root, const Manifest *manifest);
 
+/* Notes a problem unless it is a schedule. */
+void
+top_check_schedule(Decoder *decoder, const YamlNode *node, const char *schedule);
+
 void
 top_resource_free(gpointer resource);
 

@@ -127,7 +127,7 @@ static const Sample top_samples[] = {
     {"balancers", WARNED, "{b: {service: v, ports: {80: 81}}}"},
     {"release", HONOURED, "a"},
     {"resources", WARNED, "{r: {type: redis}}"},
-    {"timers", WARNED, "{t: {schedule: '* * * * *', service: v, command: a}}"},
+    {"timers", HONOURED, "{t: {schedule: '* * * * *', service: v, command: a}}"},
     {"appSettings", WARNED, "{awsLogs: {cwRetention: 3}}"},
     {"budget", WARNED, "{monthlyCapUsd: 3}"},
     {"configs", WARNED, "[{id: a}]"},
