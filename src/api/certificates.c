@@ -13,9 +13,12 @@ certificate_json(const CertificateEntry *entry)
 	for (GStrv domain = entry->domains; *domain; domain++)
 		json_array_append_new(domains, json_string(*domain));
 	const char *first = entry->domains[0];
-	return json_pack("{s:s, s:s, s:o, s:s, s:s}", "id", entry->id, "domain", first ? first : "",
-	    "domains", domains, "expiration", expiration, "status",
+	json_t *value = json_pack("{s:s, s:s, s:o, s:s, s:s}", "id", entry->id, "domain",
+	    first ? first : "", "domains", domains, "expiration", expiration, "status",
 	    entry->is_ready ? "Ready" : "Not Ready");
+	if (entry->validation)
+		json_object_set(value, "validation", entry->validation);
+	return value;
 }
 
 static Certificates *

@@ -33,6 +33,10 @@ router_balancer_new(AwsRack *rack, Store *store, GError **error);
 Builder *
 builder_ecs_new(AwsRack *rack, Objects *objects, GError **error);
 
+/* Certificates of ACM at the listener; `store` keeps which: kind «certificate», scope «». */
+Certificates *
+certificates_acm_new(AwsRack *rack, Store *store);
+
 /* The target group in which the processes of a new deployment of this release belong: the one of
  * the service's two that does not serve, emptied. NULL without an error when the service has no
  * host; NOT_FOUND before ensure. The caller frees it. */

@@ -26,6 +26,9 @@ certificate_free(Certificate *certificate)
 
 	g_free(certificate->id);
 	g_strfreev(certificate->names);
+	g_free(certificate->leaf);
+	g_free(certificate->chain);
+	g_free(certificate->key);
 	g_free(certificate->pem);
 	g_free(certificate);
 }
@@ -155,16 +158,30 @@ id_of(X509 *certificate)
 	return g_string_free(id, FALSE);
 }
 
+/* What was written into memory. */
 static char *
-pem_of(const GPtrArray *certificates, EVP_PKEY *key)
+taken(BIO *memory)
 {
-	g_autoptr(BIO) target = BIO_new(BIO_s_mem());
 	char *text = NULL;
-	for (guint i = 0; i < certificates->len; i++)
-		PEM_write_bio_X509(target, certificates->pdata[i]);
-	PEM_write_bio_PrivateKey(target, key, NULL, NULL, 0, NULL, NULL);
-	long length = BIO_get_mem_data(target, &text);
-	return g_strndup(text, (gsize)length);
+	long length = BIO_get_mem_data(memory, &text);
+	return g_strndup(length > 0 ? text : "", (gsize)length);
+}
+
+static char *
+certificates_pem(const GPtrArray *certificates, guint from, guint to)
+{
+	g_autoptr(BIO) memory = BIO_new(BIO_s_mem());
+	for (guint i = from; i < to; i++)
+		PEM_write_bio_X509(memory, certificates->pdata[i]);
+	return taken(memory);
+}
+
+static char *
+key_pem(EVP_PKEY *key)
+{
+	g_autoptr(BIO) memory = BIO_new(BIO_s_mem());
+	PEM_write_bio_PrivateKey(memory, key, NULL, NULL, 0, NULL, NULL);
+	return taken(memory);
 }
 
 /* Each certificate has to be issued by the next one, or clients cannot follow. */
@@ -212,6 +229,10 @@ certificate_read(const char *public, const char *key, const char *chain, GError 
 	certificate->id = id_of(first);
 	certificate->begins = time_of(X509_get0_notBefore(first));
 	certificate->expires = time_of(X509_get0_notAfter(first));
-	certificate->pem = pem_of(all, private);
+	certificate->leaf = certificates_pem(all, 0, 1);
+	certificate->chain = certificates_pem(all, 1, all->len);
+	certificate->key = key_pem(private);
+	certificate->pem =
+	    g_strconcat(certificate->leaf, certificate->chain, certificate->key, NULL);
 	return g_steal_pointer(&certificate);
 }

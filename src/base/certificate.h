@@ -12,7 +12,10 @@ typedef struct {
 	GStrv names; /* host names, lower case, exact or «*.x.test»; at least one */
 	gint64 begins;  /* real time */
 	gint64 expires; /* real time */
-	char *pem;      /* certificate, chain and key, as servers read them in one file */
+	char *leaf;     /* PEM: the certificate alone, */
+	char *chain;    /* those that lead to the authority, or «», */
+	char *key;      /* and its private key */
+	char *pem;      /* all three, as servers read them in one file */
 } Certificate;
 
 /* `chain` may be NULL: its certificates may also follow the first in `public`.

@@ -53,6 +53,20 @@ read_file(const char *path, GError **error)
 	return text;
 }
 
+/* Records that the owner of the domains has to make before the certificate is issued. */
+static void
+tell_validation(Call *call, const json_t *certificate)
+{
+	gsize index;
+	json_t *record;
+	json_array_foreach(json_object_get(certificate, "validation"), index, record)
+	{
+		output_note(call->output, "needed in DNS: %s %s %s",
+		    json_text_of(record, "name", ""), json_text_of(record, "type", ""),
+		    json_text_of(record, "value", ""));
+	}
+}
+
 /* Sends what makes a certificate and tells its id. */
 static bool
 make(Call *call, const char *action, const char *path, const char *form, GError **error)
@@ -67,6 +81,7 @@ make(Call *call, const char *action, const char *path, const char *form, GError 
 		return false;
 	const char *id = json_text_of(answer, "id", "");
 	output_done(call->output, id);
+	tell_validation(call, answer);
 	output_id(call->output, id);
 	output_json(call->output, answer);
 	return true;

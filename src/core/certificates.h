@@ -5,8 +5,7 @@
  */
 #pragma once
 
-#include <glib.h>
-#include <stdbool.h>
+#include "base/json.h"
 
 typedef struct Certificates Certificates;
 
@@ -15,6 +14,9 @@ typedef struct {
 	GStrv domains;  /* lower case, exact or «*.x.test» */
 	gint64 expires; /* real time; 0: not issued yet */
 	bool is_ready;
+	/* What has to be done before it is issued, or NULL: [{"name", "type", "value"}], records of
+	 * the domains' DNS. */
+	json_t *validation;
 } CertificateEntry;
 
 typedef struct {

@@ -93,6 +93,7 @@ certificate_entry_free(CertificateEntry *entry)
 
 	g_free(entry->id);
 	g_strfreev(entry->domains);
+	json_decref(entry->validation);
 	g_free(entry);
 }
 
