@@ -58,6 +58,24 @@ env_add(Env *env, const char *name, const char *value, GError **error)
 	return !value || env_set(env, name, value, error);
 }
 
+/* «other-service» → OTHER_SERVICE_URL, by the name that it has on the app's network. */
+static bool
+env_add_links(Env *env, const Plan *plan, const ManifestService *service, GError **error)
+{
+	for (char **link = service->links; *link; link++) {
+		const ManifestService *linked = manifest_service(plan->manifest, *link);
+		if (!linked || !linked->port)
+			continue;
+		g_autofree char *name = g_strconcat(*link, "_URL", NULL);
+		g_autofree char *upper = g_ascii_strup(g_strdelimit(name, "-", '_'), -1);
+		g_autofree char *url =
+		    g_strdup_printf("%s://%s:%u", linked->port_scheme, linked->name, linked->port);
+		if (!env_add(env, upper, url, error))
+			return false;
+	}
+	return true;
+}
+
 /* Generated variables come first, so that the app's own may override them (docs/manifest.md). */
 static Env *
 process_env(Rack *rack, const Plan *plan, const ManifestService *service, GError **error)
@@ -79,6 +97,8 @@ process_env(Rack *rack, const Plan *plan, const ManifestService *service, GError
 			return NULL;
 	}
 
+	if (!env_add_links(env, plan, service, error))
+		return NULL;
 	g_autoptr(Env) own = manifest_service_env(service, plan->release->env);
 	g_autofree const char **names = env_names(own);
 	for (gsize i = 0; names[i]; i++) {

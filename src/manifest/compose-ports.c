@@ -4,6 +4,7 @@
  * 1 and 2 of a Convox rack a lone port was for the app's own services only; that is kept.
  */
 #include "manifest/compose-private.h"
+#include "manifest/volumes.h"
 
 #include <string.h>
 
@@ -162,32 +163,10 @@ compose_expose(Decoder *decoder, const YamlNode *node, const Field *field, gpoin
 
 /* Volumes */
 
+/* For `manifest show`: what is said, as it is said. */
 static void
-add_volume(Decoder *decoder,
-    const YamlNode *node,
-    ComposeService *own,
-    const char *source,
-    const char *path)
+keep_text(ComposeService *own, const char *source, const char *path)
 {
-	bool is_host = source != NULL && strchr("./~", *source) != NULL && *source != '\0';
-	bool is_socket = source != NULL && g_str_has_suffix(source, "docker.sock");
-	GHashTable *known = own->compose->volumes;
-	if (*path != '/')
-		yaml_problem(decoder->problems, node,
-		    "«%s» is not a path in the container, which begins with /", path);
-	if (is_socket)
-		decode_answer(decoder, node, RACK_REFUSES,
-		    "the engine's socket gives the whole machine away, and no setting of this rack "
-		    "allows it");
-	else if (is_host)
-		decode_answer(decoder, node, RACK_REFUSES,
-		    "a folder of the machine is mounted only where a setting of the rack allows "
-		    "it, "
-		    "and none does; use a named volume");
-	else if (source != NULL && known != NULL && !g_hash_table_contains(known, source))
-		yaml_problem(
-		    decoder->problems, node, "there is no volume «%s» in this file", source);
-
 	g_autofree char *entry =
 	    source != NULL ? g_strconcat(source, ":", path, NULL) : g_strdup(path);
 	GPtrArray *all = g_ptr_array_new();
@@ -200,32 +179,61 @@ add_volume(Decoder *decoder,
 }
 
 static void
+add_volume(Decoder *decoder, const YamlNode *node, ComposeService *own, const VolumeEntry *entry)
+{
+	GHashTable *known = own->compose->volumes;
+	bool is_name = entry->source != NULL && strchr("./~", *entry->source) == NULL;
+	if (is_name && known != NULL && !g_hash_table_contains(known, entry->source))
+		yaml_problem(
+		    decoder->problems, node, "there is no volume «%s» in this file", entry->source);
+	keep_text(own, entry->source, entry->target);
+	volumes_add(decoder, node, own->service, entry);
+}
+
+static void
 read_short_volume(Decoder *decoder, const YamlNode *node, ComposeService *own)
 {
 	const char *text = decode_scalar(decoder, node, "a volume");
 	g_auto(GStrv) parts = g_strsplit(text != NULL ? text : "", ":", 3);
 	if (text == NULL)
 		return;
-	if (parts[0] == NULL)
+	if (parts[0] == NULL || *parts[0] == '\0') {
 		yaml_problem(decoder->problems, node, "a volume is a path, or SOURCE:PATH");
-	else if (parts[1] == NULL)
-		add_volume(decoder, node, own, NULL, parts[0]);
-	else
-		add_volume(decoder, node, own, parts[0], parts[1]);
+		return;
+	}
+	bool has_source = parts[1] != NULL;
+	g_auto(GStrv) options = g_strsplit(has_source && parts[2] != NULL ? parts[2] : "", ",", -1);
+	VolumeEntry entry = {.source = has_source ? parts[0] : NULL,
+	    .target = has_source ? parts[1] : parts[0],
+	    .is_read_only = g_strv_contains((const char *const *)options, "ro"),
+	    .is_compose = true};
+	add_volume(decoder, node, own, &entry);
+}
+
+static const char *
+text_of(const YamlNode *node, const char *key)
+{
+	const YamlNode *member = yaml_member(node, key);
+	return member != NULL ? yaml_text(member) : NULL;
 }
 
 static void
 read_long_volume(Decoder *decoder, const YamlNode *node, ComposeService *own)
 {
-	const YamlNode *source = yaml_member(node, "source");
-	const YamlNode *path = yaml_member(node, "target");
-	const char *from = source != NULL ? yaml_text(source) : NULL;
-	const YamlNode *type = yaml_member(node, "type");
-	bool is_memory = type != NULL && g_strcmp0(yaml_text(type), "tmpfs") == 0;
-	if (path == NULL || yaml_text(path) == NULL)
+	const char *target = text_of(node, "target");
+	const char *source = text_of(node, "source");
+	VolumeEntry entry = {.source = source != NULL && *source != '\0' ? source : NULL,
+	    .target = target,
+	    .is_read_only = g_strcmp0(text_of(node, "read_only"), "true") == 0,
+	    .is_compose = true};
+	if (target == NULL) {
 		yaml_problem(decoder->problems, node, "a volume needs target, a path");
-	else
-		add_volume(decoder, node, own, is_memory ? NULL : from, yaml_text(path));
+	} else if (g_strcmp0(text_of(node, "type"), "tmpfs") == 0) {
+		keep_text(own, NULL, target);
+		compose_add_memory(decoder, node, &own->service->process, target);
+	} else {
+		add_volume(decoder, node, own, &entry);
+	}
 }
 
 void

@@ -122,6 +122,11 @@ void
 compose_capabilities_dropped(
     Decoder *decoder, const YamlNode *node, const Field *field, gpointer target);
 
+/* A file system in memory: «/run», «/run:size=64m». */
+void
+compose_add_memory(
+    Decoder *decoder, const YamlNode *node, ManifestProcess *process, const char *text);
+
 /* «512m», «1gb», «1.5GiB» → MiB, rounded up. */
 bool
 compose_size(const char *text, unsigned *size);

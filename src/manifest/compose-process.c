@@ -192,13 +192,11 @@ read_memory_option(Decoder *decoder, const YamlNode *node, ManifestMount *mount,
 		    "«%s» is not an option that this rack sets, ignored", option);
 }
 
-static void
-add_memory(Decoder *decoder, const YamlNode *node, ManifestProcess *process)
+void
+compose_add_memory(
+    Decoder *decoder, const YamlNode *node, ManifestProcess *process, const char *text)
 {
-	const char *text = decode_scalar(decoder, node, "a path in the container");
-	g_auto(GStrv) parts = g_strsplit(text != NULL ? text : "", ":", 2);
-	if (text == NULL)
-		return;
+	g_auto(GStrv) parts = g_strsplit(text, ":", 2);
 	if (*text != '/') {
 		yaml_problem(decoder->problems, node,
 		    "«%s» is not a path in the container, which begins with /", text);
@@ -208,6 +206,14 @@ add_memory(Decoder *decoder, const YamlNode *node, ManifestProcess *process)
 	g_auto(GStrv) options = g_strsplit(parts[1] != NULL ? parts[1] : "", ",", -1);
 	for (char **option = options; *option != NULL; option++)
 		read_memory_option(decoder, node, mount, *option);
+}
+
+static void
+add_memory(Decoder *decoder, const YamlNode *node, ManifestProcess *process)
+{
+	const char *text = decode_scalar(decoder, node, "a path in the container");
+	if (text != NULL)
+		compose_add_memory(decoder, node, process, text);
 }
 
 void

@@ -103,7 +103,7 @@ static const Field fields[] = {
     {"tmpfs", compose_memory_files},
     {"ulimits", compose_limits},
     {"user", compose_user},
-    {"volumes", compose_volumes, .answer = RACK_IGNORES},
+    {"volumes", compose_volumes},
     {"working_dir", compose_folder},
     {"cap_add", ask_capabilities},
     {"cap_drop", compose_capabilities_dropped},
@@ -183,8 +183,12 @@ static void
 add_name(Decoder *decoder, const YamlNode *node, ComposeService *own)
 {
 	const char *text = decode_scalar(decoder, node, "the name of a service");
+	const char *alias = text != NULL ? strchr(text, ':') : NULL;
 	if (text != NULL)
 		g_ptr_array_add(own->depends, (gpointer)node);
+	if (alias != NULL && strncmp(text, alias + 1, (gsize)(alias - text)) != 0)
+		decode_answer(decoder, node, RACK_IGNORES,
+		    "a service is reached by its own name only, so the other one is unknown");
 }
 
 /* A list of names (`links` may add an alias), or a map of conditions. Services of a rack start

@@ -407,8 +407,14 @@ find_volumes(Compose *compose, const YamlNode *root)
 
 	compose->volumes = g_hash_table_new(g_str_hash, g_str_equal);
 	for (unsigned i = 0; volumes != NULL && i < yaml_size(volumes); i++) {
-		if (yaml_kind(volumes) == YAML_MAP)
-			g_hash_table_add(compose->volumes, (gpointer)yaml_key(volumes, i));
+		if (yaml_kind(volumes) != YAML_MAP)
+			continue;
+		const YamlNode *volume = yaml_member(volumes, yaml_key(volumes, i));
+		g_hash_table_add(compose->volumes, (gpointer)yaml_key(volumes, i));
+		if (yaml_size(volume) > 0)
+			decode_answer(compose->decoder, volume, RACK_IGNORES,
+			    "the rack makes its volumes itself; what is said of this one is "
+			    "ignored");
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "manifest/scale.h"
 #include "manifest/service-keys.h"
 #include "manifest/service-values.h"
+#include "manifest/volumes.h"
 
 #include <string.h>
 
@@ -143,8 +144,7 @@ static const Field service_fields[] = {
     {"internalAndExternal", decode_bool, offsetof(ManifestService, is_internal_and_external),
 	.only = 2},
     {"internalRouter", decode_bool, offsetof(ManifestService, is_internal_router), .only = 3},
-    {"links", service_decode_texts, offsetof(ManifestService, links), .answer = RACK_IGNORES,
-	.only = 2},
+    {"links", service_decode_texts, offsetof(ManifestService, links), .only = 2},
     {"ports", service_decode_ports, .only = 3},
     {"privileged", decode_privileged, offsetof(ManifestService, is_privileged)},
     {"resources", service_decode_texts, offsetof(ManifestService, resources),
@@ -152,7 +152,7 @@ static const Field service_fields[] = {
     {"timeout", decode_timeout, offsetof(ManifestService, timeout), 0, SERVICE_LONGEST_SECONDS,
 	.answer = RACK_IGNORES, .only = 3},
     {"tls", decode_tls, .only = 3},
-    {"volumes", service_decode_texts, offsetof(ManifestService, volumes), .answer = RACK_IGNORES},
+    {"volumes", volumes_decode, offsetof(ManifestService, volumes)},
     {"whitelist", decode_whitelist, offsetof(ManifestService, more), .only = 3,
 	.value = &service_whitelist},
     KEPT("accessControl", 3, &service_access_control),
@@ -247,8 +247,10 @@ fill_list(GStrv *list)
 void
 service_fill(ManifestService *service)
 {
-	/* Two agents cannot have the same ports of a machine. */
-	bool is_singleton = service->is_singleton || service->is_agent;
+	/* Two agents cannot have the same ports of a machine, nor two processes write into one
+	 * database. */
+	bool is_singleton =
+	    service->is_singleton || service->is_agent || volumes_keep_data(service);
 	if (service->deployment_minimum == SERVICE_UNSET)
 		service->deployment_minimum = is_singleton ? 0 : 50;
 	if (service->deployment_maximum == SERVICE_UNSET)

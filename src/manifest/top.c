@@ -327,8 +327,12 @@ check_service(Decoder *decoder,
 			note(decoder, member_of(own, "resources"), "resource", *name);
 	}
 	for (char **name = service->links; *name != NULL; name++) {
-		if (manifest_service(manifest, *name) == NULL)
+		const ManifestService *linked = manifest_service(manifest, *name);
+		if (linked == NULL)
 			note(decoder, member_of(own, "links"), "service", *name);
+		else if (linked->port == 0)
+			yaml_problem(decoder->warnings, member_of(own, "links"),
+			    "service %s has no port, so there is no URL of it", *name);
 	}
 }
 

@@ -253,9 +253,10 @@ what_gives_power_over_the_machine_is_refused_by_a_rack(void)
 			  "    devices: [/dev/kvm]\n    volumes: ['./a:/b', "
 			  "'/var/run/docker.sock:/s', '/data']\n");
 	static const char *const keys[] = {
-	    "privileged", "network_mode", "pid", "devices", "volumes[0]", "volumes[1]"};
+	    "privileged", "network_mode", "pid", "devices", "volumes[0]"};
 	assert_note(manifest->powers, "services.web.cap_add");
-	g_assert_cmpuint(manifest->powers->len, ==, 1);
+	assert_note(manifest->powers, "services.web.volumes[1]");
+	g_assert_cmpuint(manifest->powers->len, ==, 2);
 	g_assert_cmpuint(manifest->refusals->len, ==, G_N_ELEMENTS(keys));
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
 		assert_note(manifest->refusals, keys[i]);
@@ -301,6 +302,36 @@ the_surroundings_of_a_process_are_read(void)
 	assert_refused(SERVICE "    tmpfs: '/run:size=x'\n", "is not a size");
 	assert_refused(SERVICE "    working_dir: w\n", "which begins with /");
 	assert_refused(SERVICE "    extra_hosts: ['a:b']\n", "is not NAME:ADDRESS");
+}
+
+static void
+assert_mount(const Manifest *manifest, guint place, ManifestMountKind kind, const char *expected)
+{
+	const ManifestMount *mount = web(manifest)->process.mounts->pdata[place];
+	g_autofree char *text = g_strdup_printf("%s:%s%s", mount->source ? mount->source : "",
+	    mount->target, mount->is_read_only ? ":ro" : "");
+	g_assert_cmpstr(text, ==, expected);
+	g_assert_cmpint(mount->kind, ==, kind);
+}
+
+static void
+volumes_are_kept_in_memory_or_the_machine_s(void)
+{
+	g_autoptr(Manifest) manifest = parse_with(SERVICE
+	    "    volumes: ['data:/d', '/own', '/srv/x:/m:ro', {type: tmpfs, target: /t},\n"
+	    "      {type: volume, source: data, target: /e, read_only: true}]\n"
+	    "volumes: {data: {driver: nfs}}\n",
+	    NULL);
+	assert_mount(manifest, 0, MANIFEST_MOUNT_VOLUME, "data:/d");
+	assert_mount(manifest, 1, MANIFEST_MOUNT_VOLUME, "web.own:/own");
+	assert_mount(manifest, 2, MANIFEST_MOUNT_MACHINE, "/srv/x:/m:ro");
+	assert_mount(manifest, 3, MANIFEST_MOUNT_MEMORY, ":/t");
+	assert_mount(manifest, 4, MANIFEST_MOUNT_VOLUME, "data:/e:ro");
+	assert_note(manifest->powers, "services.web.volumes[2]");
+	assert_note(manifest->warnings, "volumes.data: the rack makes its volumes itself");
+	g_assert_cmpuint(web(manifest)->deployment_maximum, ==, 100);
+	g_assert_cmpuint(web(manifest)->deployment_minimum, ==, 0);
+	assert_refused(SERVICE "    volumes: ['data:d']\nvolumes: {data: }\n", "begins with /");
 }
 
 static void
@@ -454,6 +485,8 @@ main(int argc, char **argv)
 	ADD("sizes-and-health-have-something-that-corresponds",
 	    sizes_and_health_have_something_that_corresponds);
 	ADD("the-surroundings-of-a-process-are-read", the_surroundings_of_a_process_are_read);
+	ADD("volumes-are-kept-in-memory-or-the-machine-s",
+	    volumes_are_kept_in_memory_or_the_machine_s);
 	ADD("what-gives-power-over-the-machine-is-refused-by-a-rack",
 	    what_gives_power_over_the_machine_is_refused_by_a_rack);
 	ADD("keys-without-an-answer-are-named", keys_without_an_answer_are_named);

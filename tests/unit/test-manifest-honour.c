@@ -39,13 +39,13 @@ static const Sample service_samples[] = {
     {"agent", WARNED, "true"},
     {"internalAndExternal", HONOURED, "true"}, /* every service is reached from inside too */
     {"internalRouter", WARNED, "true"},
-    {"links", WARNED, "[w]"},
+    {"links", HONOURED, "[v]"},
     {"ports", HONOURED, "[81]"}, /* every port is reached on the app's network */
     {"privileged", REFUSED, "true"},
     {"resources", WARNED, "[r]"},
     {"timeout", WARNED, "3"},
     {"tls", WARNED, "{redirect: false}"},
-    {"volumes", WARNED, "[/a]"},
+    {"volumes", HONOURED, "[/a]"},
     {"whitelist", REFUSED, "10.0.0.0/8"},
     {"accessControl", WARNED, "{awsPodIdentity: {policyArns: [a]}}"},
     {"annotations", WARNED, "[a=b]"},
@@ -103,7 +103,7 @@ static const Sample compose_samples[] = {
     {"tmpfs", HONOURED, "/a"},
     {"ulimits", HONOURED, "{nofile: 9}"},
     {"user", HONOURED, "a"},
-    {"volumes", WARNED, "[/a]"},
+    {"volumes", HONOURED, "[/a]"},
     {"working_dir", HONOURED, "/a"},
     {"cap_add", ASKED, "[A]"},
     {"cap_drop", HONOURED, "[A]"},
@@ -199,7 +199,7 @@ test_service(void)
 {
 	assert_table(service_keys(), service_samples, G_N_ELEMENTS(service_samples), "convox.yml",
 	    "environment: [A=1]\nconfigs: [{id: c}]\nresources: {r: {type: redis}}\n"
-	    "services:\n  w:\n    @\n");
+	    "services:\n  v: {port: 1}\n  w:\n    @\n");
 }
 
 static void

@@ -150,6 +150,29 @@ what_convox_refuses_is_refused(void)
 }
 
 static void
+a_volume_is_the_app_s_or_the_machine_s(void)
+{
+	g_autoptr(Manifest) manifest = parse_as("services:\n  w:\n    volumes: [/my/data, "
+						"'up:/up', '/var/run/docker.sock', '/a_b:/c']\n",
+	    0);
+	static const char *const expected[] = {
+	    "my.data:/my/data", "up:/up", "/var/run/docker.sock:/var/run/docker.sock", "a_5fb:/c"};
+	const ManifestService *service = manifest_service(manifest, "w");
+	g_assert_cmpuint(service->process.mounts->len, ==, G_N_ELEMENTS(expected));
+	for (gsize i = 0; i < G_N_ELEMENTS(expected); i++) {
+		const ManifestMount *mount = service->process.mounts->pdata[i];
+		g_autofree char *text = g_strconcat(mount->source, ":", mount->target, NULL);
+		g_assert_cmpstr(text, ==, expected[i]);
+	}
+	g_autoptr(GError) error = NULL;
+	g_assert_cmpuint(service->deployment_maximum, ==, 100);
+	g_assert_true(manifest_check_rack(manifest, true, NULL));
+	g_assert_false(manifest_check_rack(manifest, false, &error));
+	g_assert_nonnull(strstr(error->message, "services.w.volumes[2]"));
+	assert_line_refused("volumes: ['a b:/x']", "is not the name of a volume");
+}
+
+static void
 listeners_of_an_nlb_are_checked(void)
 {
 	assert_shown("nlb: [{port: 443, protocol: TLS, certificate: "
@@ -189,12 +212,12 @@ static void
 nothing_is_passed_over_in_silence(void)
 {
 	g_autoptr(Manifest) manifest =
-	    parse_as("params: {A: b}\nservices:\n  w:\n    annotations: [a=b]\n    volumes: [/a]\n"
+	    parse_as("params: {A: b}\nservices:\n  w:\n    annotations: [a=b]\n    labels: {a: b}\n"
 		     "    internalRouter: true\n    tls: {redirect: false}\n    nlb: []\n",
 		0);
 	static const char *const expected[] = {"convox.yml:1:1: params: not supported yet, ignored",
 	    "convox.yml:4:5: services.w.annotations: not supported yet, ignored",
-	    "convox.yml:5:5: services.w.volumes: not supported yet, ignored",
+	    "convox.yml:5:5: services.w.labels: not supported yet, ignored",
 	    "convox.yml:7:10: services.w.tls: not supported yet, ignored",
 	    "convox.yml:6:21: services.w.internalRouter: this rack has no internal router: the "
 	    "service is internal"};
@@ -259,6 +282,7 @@ main(int argc, char **argv)
 	ADD("the-routed-port-is-no-port-besides", the_routed_port_is_no_port_besides);
 	ADD("ends-of-a-scale-complete-one-another", ends_of_a_scale_complete_one_another);
 	ADD("what-convox-refuses-is-refused", what_convox_refuses_is_refused);
+	ADD("a-volume-is-the-app-s-or-the-machine-s", a_volume_is_the_app_s_or_the_machine_s);
 	ADD("listeners-of-an-nlb-are-checked", listeners_of_an_nlb_are_checked);
 	ADD("the-generations-have-their-own-keys-and-defaults",
 	    the_generations_have_their_own_keys_and_defaults);
