@@ -253,6 +253,11 @@ def test_carrackd_may_deploy_and_not_change_the_account(account, models):
     assert refusal(api.ecs.create_service, cluster="other", serviceName="x", taskDefinition="y") in denied
     assert refusal(api.ec2.run_instances, ImageId="ami-1", MinCount=1, MaxCount=1) in denied
     assert refusal(api.secretsmanager.get_secret_value, SecretId=rack["Password"]) in denied
+    environment = {"Name": "rights/app/shop/web-RABCDEFGHIJ-1", "SecretString": "{}", "KmsKeyId": rack["Key"]}
+    secret = api.secretsmanager.create_secret(**environment, Tags=[{"Key": "carrack", "Value": "rights"}])["ARN"]
+    assert refusal(api.secretsmanager.get_secret_value, SecretId=secret) in denied
+    assert refusal(api.secretsmanager.create_secret, **{**environment, "Name": "rights/other"}) in denied
+    api.secretsmanager.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
     assert refusal(api.dynamodb.delete_table, TableName=rack["Documents"]) in denied
     assert refusal(api.elbv2.delete_load_balancer, LoadBalancerArn=rack["Listener443"]) in denied
     account.delete("rights")

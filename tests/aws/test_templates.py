@@ -47,6 +47,8 @@ UNSCOPED = {
     ("rack", "ExecutionRole", "RegistryLogin"): "GetAuthorizationToken knows no resource",
     ("rack", "ApiRole", "ListInCluster"): "the cluster is a condition: the calls know no resource",
     ("rack", "ApiRole", "TaskDefinitions"): "these calls know no resource; which roles a definition names is GiveRoles' to say",
+    ("rack", "ApiRole", "Machines"): "DescribeInstances knows no resource",
+    ("rack", "ApiRole", "ListEnvironments"): "ListSecrets knows no resource; it tells names, never values",
     ("rack", "ApiRole", "SeeBalancers"): "Describe* of the balancer API knows no resource",
     ("rack", "ApiRole", "ListCertificates"): "ListCertificates knows no resource",
     ("rack", "ApiRole", "RegistryLogin"): "GetAuthorizationToken knows no resource",
@@ -187,7 +189,7 @@ def test_a_role_is_passed_only_to_the_service_it_is_for():
 
 def test_carrackd_cannot_change_roles_network_or_its_own_stack():
     actions = [action for name, statement in statements(RACK) if name == "ApiRole" for action in as_list(statement["Action"])]
-    forbidden = re.compile(r"^(iam:(?!PassRole)|ec2:|autoscaling:|lambda:|kms:(?!Decrypt|GenerateDataKey)"
+    forbidden = re.compile(r"^(iam:(?!PassRole)|ec2:(?!DescribeInstances$)|autoscaling:|lambda:|kms:(?!Decrypt|GenerateDataKey)"
                            r"|dynamodb:(Create|Delete|Update)Table)")
     assert not [action for action in actions if forbidden.match(action)]
     changing = next(s for name, s in statements(RACK) if s.get("Sid") == "ChangeStacks")
@@ -247,6 +249,22 @@ def test_documents_are_on_demand_encrypted_recoverable_and_read_newest_first():
     assert table["SSESpecification"]["SSEType"] == "KMS"
     (by_age,) = table["LocalSecondaryIndexes"]
     assert [key["AttributeName"] for key in by_age["KeySchema"]] == ["scope", "age"]
+
+
+def test_an_environment_is_written_by_carrackd_and_read_by_its_apps_start_alone():
+    """One secret or more a deployment: no stack holds one, so that a deploy needs none of CloudFormation."""
+    assert not of_type(SHOP, "AWS::SecretsManager::Secret")
+    assert list(of_type(RACK, "AWS::SecretsManager::Secret")) == ["Password"]
+    allowed = {(name, action): statement["Resource"] for _, name, statement in all_statements()
+               for action in as_list(statement.get("Action", []))
+               if statement["Effect"] == "Allow" and action.startswith("secretsmanager:")}
+    writing = ("CreateSecret", "DeleteSecret", "TagResource")
+    assert set(allowed) == {("ApiRole", f"secretsmanager:{verb}") for verb in (*writing, "ListSecrets")} | {
+        ("ExecutionRole", "secretsmanager:GetSecretValue")}
+    for verb in writing:
+        assert allowed["ApiRole", f"secretsmanager:{verb}"]["Fn::Sub"].endswith(":secret:${AWS::StackName}/app/*")
+    own = [statement["Resource"] for name, statement in statements(SHOP) if statement.get("Sid") == "Environments"]
+    assert len(own) == 1 and own[0]["Fn::Sub"].endswith(":secret:${Rack}/app/${App}/*")
 
 
 def test_all_else_that_holds_data_is_encrypted_too():
