@@ -2,6 +2,7 @@
  * The store over real SQLite files in a temp folder: conditions, order, durability of the order,
  * and what is refused at opening.
  */
+#include "store-cases.h"
 #include "swarm/provider.h"
 
 #include <glib/gstdio.h>
@@ -59,158 +60,45 @@ tear_down(Fixture *fixture, gconstpointer data)
 	g_free(fixture->path);
 }
 
-static gint64
-put(Store *store, const char *scope, const char *id, int number, gint64 expected)
-{
-	g_autoptr(GError) error = NULL;
-	json_auto_t *body = json_pack("{s:i, s:s}", "number", number, "text", "ü\n\"\\ \x01");
-	gint64 version = -1;
-	bool ok = store->ops->put(store, "release", scope, id, body, expected, &version, &error);
-	g_assert_no_error(error);
-	g_assert_true(ok);
-	return version;
-}
-
-static int
-number_of(Store *store, const char *scope, const char *id)
-{
-	g_autoptr(StoreDocument) document = store->ops->get(store, "release", scope, id, NULL);
-
-	g_assert_nonnull(document);
-	g_assert_cmpstr(document->id, ==, id);
-	g_assert_cmpstr(json_text_of(document->body, "text", ""), ==, "ü\n\"\\ \x01");
-	return (int)json_int_of(document->body, "number", -1);
-}
-
-static void
-assert_put_conflicts(Store *store, const char *id, gint64 expected, const char *text)
-{
-	g_autoptr(GError) error = NULL;
-	json_auto_t *body = json_object();
-	gint64 version = 77;
-	bool ok = store->ops->put(store, "release", "a", id, body, expected, &version, &error);
-
-	g_assert_false(ok);
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_CONFLICT);
-	g_assert_nonnull(strstr(error->message, text));
-	g_assert_cmpint(version, ==, 77);
-}
-
 static void
 test_versions(Fixture *fixture, gconstpointer data)
 {
-	Store *store = fixture->store;
-
-	g_assert_cmpint(put(store, "a", "R1", 1, 0), ==, 1);
-	g_assert_cmpint(put(store, "a", "R1", 2, 1), ==, 2);
-	g_assert_cmpint(put(store, "a", "R1", 3, STORE_ANY), ==, 3);
-	g_assert_cmpint(put(store, "b", "R1", 4, STORE_ANY), ==, 1);
-	g_assert_cmpint(number_of(store, "a", "R1"), ==, 3);
-	g_assert_cmpint(number_of(store, "b", "R1"), ==, 4);
+	cases_versions(fixture->store);
 }
 
 static void
 test_conditions(Fixture *fixture, gconstpointer data)
 {
-	Store *store = fixture->store;
-
-	put(store, "a", "R1", 1, 0);
-	put(store, "a", "R1", 2, 1);
-	assert_put_conflicts(store, "R1", 0, "release R1 exists already");
-	assert_put_conflicts(store, "R1", 1, "changed meanwhile");
-	assert_put_conflicts(store, "R2", 1, "release R2");
-	g_assert_cmpint(number_of(store, "a", "R1"), ==, 2);
+	cases_conditions(fixture->store);
 }
 
 static void
 test_missing(Fixture *fixture, gconstpointer data)
 {
-	Store *store = fixture->store;
-	g_autoptr(GError) error = NULL;
-
-	g_assert_null(store->ops->get(store, "release", "a", "RX", &error));
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
-	g_assert_cmpstr(error->message, ==, "no such release: RX");
-	g_clear_error(&error);
-
-	g_assert_null(store->ops->list(store, "release", "a", 0, "RX", &error));
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
-	g_assert_true(store->ops->remove(store, "release", "a", "RX", NULL));
-}
-
-/* The ids of a list, joined. */
-static char *
-listed(Store *store, const char *scope, unsigned limit, const char *before)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) documents =
-	    store->ops->list(store, "release", scope, limit, before, &error);
-	g_assert_no_error(error);
-	GString *text = g_string_new(NULL);
-
-	for (guint i = 0; i < documents->len; i++) {
-		StoreDocument *document = g_ptr_array_index(documents, i);
-		g_string_append(text, document->id);
-	}
-	return g_string_free(text, FALSE);
-}
-
-static void
-assert_listed(
-    Store *store, const char *scope, unsigned limit, const char *before, const char *wanted)
-{
-	g_autofree char *ids = listed(store, scope, limit, before);
-
-	g_assert_cmpstr(ids, ==, wanted);
+	cases_missing(fixture->store);
 }
 
 static void
 test_order(Fixture *fixture, gconstpointer data)
 {
-	Store *store = fixture->store;
-
-	put(store, "a", "X", 1, 0);
-	put(store, "b", "Q", 1, 0);
-	put(store, "a", "M", 1, 0);
-	put(store, "a", "Z", 1, 0);
-	put(store, "a", "X", 2, 1); /* a change does not make it younger */
-	assert_listed(store, "a", 0, NULL, "ZMX");
-	assert_listed(store, "a", 2, NULL, "ZM");
-	assert_listed(store, "a", 0, "Z", "MX");
-	assert_listed(store, "a", 1, "Z", "M");
-	assert_listed(store, "a", 0, "X", "");
-	assert_listed(store, "c", 0, NULL, "");
-	assert_listed(store, NULL, 0, NULL, "ZMQX");
-	assert_listed(store, NULL, 2, "M", "QX");
-
-	g_assert_true(store->ops->remove(store, "release", "a", "Z", NULL));
-	put(store, "a", "A", 1, 0);
-	assert_listed(store, "a", 0, NULL, "AMX");
+	cases_order(fixture->store);
 }
 
 static void
 test_remove_scope(Fixture *fixture, gconstpointer data)
 {
-	Store *store = fixture->store;
-	json_auto_t *body = json_object();
-
-	put(store, "a", "R1", 1, 0);
-	put(store, "b", "R2", 1, 0);
-	g_assert_true(store->ops->put(store, "build", "a", "B1", body, 0, NULL, NULL));
-	g_assert_true(store->ops->remove_scope(store, "a", NULL));
-	g_assert_null(store->ops->get(store, "build", "a", "B1", NULL));
-	assert_listed(store, NULL, 0, NULL, "R2");
+	cases_remove_scope(fixture->store);
 }
 
 static void
 test_reopen(Fixture *fixture, gconstpointer data)
 {
-	put(fixture->store, "a", "R1", 1, 0);
-	put(fixture->store, "a", "R2", 2, 0);
+	cases_put(fixture->store, "a", "R1", 1, 0);
+	cases_put(fixture->store, "a", "R2", 2, 0);
 	close_store(fixture);
 	fixture->store = open_store(fixture->path);
-	assert_listed(fixture->store, "a", 0, NULL, "R2R1");
-	g_assert_cmpint(put(fixture->store, "a", "R1", 3, 1), ==, 2);
+	cases_listed(fixture->store, "a", 0, NULL, "R2R1");
+	g_assert_cmpint(cases_put(fixture->store, "a", "R1", 3, 1), ==, 2);
 }
 
 /* A process that dies right after put() has returned leaves the document behind. */
@@ -230,7 +118,7 @@ test_killed(Fixture *fixture, gconstpointer data)
 	g_assert_cmpint(waitpid(child, &status, 0), ==, child);
 	g_assert_cmpint(status, ==, 0);
 	fixture->store = open_store(fixture->path);
-	assert_listed(fixture->store, "a", 0, NULL, "R9");
+	cases_listed(fixture->store, "a", 0, NULL, "R9");
 }
 
 static void
@@ -250,7 +138,7 @@ test_damaged(Fixture *fixture, gconstpointer data)
 {
 	for (int i = 0; i < 200; i++) {
 		g_autofree char *id = g_strdup_printf("R%d", i);
-		put(fixture->store, "a", id, i, 0);
+		cases_put(fixture->store, "a", id, i, 0);
 	}
 	close_store(fixture);
 
@@ -334,7 +222,7 @@ test_half_made(Fixture *fixture, gconstpointer data)
 	g_autofree char *draft = g_strconcat(fixture->path, ".new", NULL);
 	g_assert_true(g_file_set_contents(draft, "rest of a start that was killed", -1, NULL));
 	fixture->store = open_store(fixture->path);
-	put(fixture->store, "a", "R1", 1, 0);
+	cases_put(fixture->store, "a", "R1", 1, 0);
 	g_assert_false(g_file_test(draft, G_FILE_TEST_EXISTS));
 }
 
@@ -409,51 +297,12 @@ test_ten_thousand(Fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(all->len, ==, 10000);
 }
 
-#define THREADS 4
-#define ROUNDS 50
-
-/* Reads, adds one, writes on condition, and begins again when somebody was faster. */
-static gpointer
-count_up(gpointer data)
-{
-	Store *store = data;
-
-	for (int done = 0; done < ROUNDS;) {
-		g_autoptr(GError) error = NULL;
-		g_autoptr(StoreDocument) document =
-		    store->ops->get(store, "counter", "", "c", &error);
-		g_assert_no_error(error);
-		json_auto_t *next =
-		    json_pack("{s:I}", "n", (json_int_t)json_int_of(document->body, "n", 0) + 1);
-		if (store->ops->put(
-			store, "counter", "", "c", next, document->version, NULL, &error))
-			done++;
-		else
-			g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_CONFLICT);
-	}
-	return NULL;
-}
-
 /* Two openings of one file: an old process may still run when the new one starts. */
 static void
 test_threads(Fixture *fixture, gconstpointer data)
 {
 	Store *other = open_store(fixture->path);
-	json_auto_t *zero = json_pack("{s:i}", "n", 0);
-	g_assert_true(
-	    fixture->store->ops->put(fixture->store, "counter", "", "c", zero, 0, NULL, NULL));
-
-	pthread_t threads[THREADS];
-	for (int i = 0; i < THREADS; i++) {
-		Store *store = i % 2 ? other : fixture->store;
-		g_assert_cmpint(pthread_create(&threads[i], NULL, count_up, store), ==, 0);
-	}
-	for (int i = 0; i < THREADS; i++)
-		pthread_join(threads[i], NULL);
-
-	g_autoptr(StoreDocument) document = other->ops->get(other, "counter", "", "c", NULL);
-	g_assert_cmpint(json_int_of(document->body, "n", 0), ==, THREADS * ROUNDS);
-	g_assert_cmpint(document->version, ==, THREADS * ROUNDS + 1);
+	cases_threads(fixture->store, other);
 	other->ops->free(other);
 }
 
