@@ -111,7 +111,9 @@ static GPtrArray *
 all_backends(BalancerRouter *self)
 {
 	LOCKED(&self->lock);
-	return g_ptr_array_copy(self->backends, NULL, NULL);
+	GPtrArray *all = g_ptr_array_new();
+	g_ptr_array_extend(all, self->backends, NULL, NULL);
+	return all;
 }
 
 /* Ensuring */

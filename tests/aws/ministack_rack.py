@@ -6,6 +6,7 @@ that requirements.txt pins; a name that is gone ends the start.
 """
 import functools
 
+import ministack_balancer
 from ministack import app
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import ec2, ecs
@@ -265,4 +266,5 @@ for module in (engine, handlers, stacks, changesets):
 
 
 if __name__ == "__main__":
+    ministack_balancer.start()
     app.main()
