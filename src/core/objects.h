@@ -5,6 +5,9 @@
 
 #include "base/http.h"
 
+/* Of a key. S3 takes 1024, of which the app's name and the store's own take some. */
+#define OBJECTS_KEY_BYTES 900
+
 typedef struct Objects Objects;
 typedef struct ObjectWriter ObjectWriter;
 
@@ -34,6 +37,14 @@ typedef struct {
 struct Objects {
 	const ObjectsOps *ops;
 };
+
+/* An app's name and a key as every store of objects takes them: a plain path,
+ * at most 255 bytes between slashes. */
+bool
+objects_check_name(const char *app, const char *key, GError **error);
+
+bool
+objects_check_app(const char *app, GError **error);
 
 /* Splits object://APP/KEY. Both are the caller's. */
 bool

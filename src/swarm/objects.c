@@ -3,7 +3,7 @@
  * into its place, so a reader sees the old one or the new one, whole. Drafts that a crash has left
  * go at the next start; each living one is locked by its writer (flock), which tells them apart.
  *
- * Limits: a key is at most 1024 bytes, a part between slashes 255 (the file system's), and a key
+ * Limits: a key is at most OBJECTS_KEY_BYTES, a part between slashes 255 (the file system's), and a key
  * cannot be both an object and the folder of another.
  */
 #include "base/limits.h"
@@ -19,7 +19,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define KEY_BYTES 1024
 #define DRAFTS ".new"
 
 typedef struct {
@@ -38,45 +37,11 @@ struct ObjectWriter {
 	int fd;
 };
 
-static bool
-check_key(const char *key, GError **error)
-{
-	g_autofree char *shown = g_utf8_make_valid(key, -1);
-	if (!*key || strlen(key) > KEY_BYTES)
-		return error_set(error, CARRACK_ERROR_INVALID,
-		    "object key «%.80s» has %zu bytes, 1 to %d are allowed", shown, strlen(key),
-		    KEY_BYTES);
-
-	g_auto(GStrv) segments = g_strsplit(key, "/", -1);
-	for (gsize i = 0; segments[i]; i++) {
-		const char *segment = segments[i];
-		if (!*segment || !strcmp(segment, ".") || !strcmp(segment, ".."))
-			return error_set(error, CARRACK_ERROR_INVALID,
-			    "object key «%s» is not a plain path: no leading, trailing or double "
-			    "slash, no «.» or «..» between slashes",
-			    shown);
-		if (strlen(segment) > NAME_MAX)
-			return error_set(error, CARRACK_ERROR_INVALID,
-			    "object key «%s»: a part between slashes is at most %d bytes", shown,
-			    NAME_MAX);
-	}
-	return true;
-}
-
-static bool
-check_app(const char *app, GError **error)
-{
-	if (*app && *app != '.' && !strchr(app, '/') && strlen(app) <= NAME_MAX)
-		return true;
-
-	return error_set(error, CARRACK_ERROR_INVALID, "«%s» is no app name", app);
-}
-
 /* The file of an object, or NULL when the names are refused. The caller frees it. */
 static char *
 object_path(FileObjects *objects, const char *app, const char *key, GError **error)
 {
-	if (!check_app(app, error) || !check_key(key, error))
+	if (!objects_check_name(app, key, error))
 		return NULL;
 
 	return g_build_filename(objects->folder, app, key, NULL);
@@ -319,7 +284,7 @@ static GPtrArray *
 list(Objects *part, const char *app, const char *prefix, GError **error)
 {
 	FileObjects *objects = (FileObjects *)part;
-	if (!check_app(app, error))
+	if (!objects_check_app(app, error))
 		return NULL;
 
 	g_autofree char *root = g_build_filename(objects->folder, app, NULL);
@@ -353,7 +318,7 @@ static bool
 remove_app(Objects *part, const char *app, GError **error)
 {
 	FileObjects *objects = (FileObjects *)part;
-	if (!check_app(app, error))
+	if (!objects_check_app(app, error))
 		return false;
 
 	g_autofree char *root = g_build_filename(objects->folder, app, NULL);

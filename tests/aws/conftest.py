@@ -123,6 +123,16 @@ def user(root):
     return root.with_keys(key["AccessKeyId"], key["SecretAccessKey"])
 
 
+@pytest.fixture
+def bucket(user):
+    name = f"bucket-{time.monotonic_ns()}"
+    user.bytes("rest", json.dumps({"service": "s3", "method": "PUT", "bucket": name, "path": "/", "headers": [
+        "Content-Type: application/xml"]}), stdin=(
+        b'<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        b"<LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"))
+    return name
+
+
 @pytest.fixture(scope="session")
 def models():
     """botocore's models of all services."""

@@ -14,16 +14,6 @@ KEYS = ["a b", "a+b", "a%2Fb", "ü/☃", "~tilde", "a//b", "a/./b", "a/../b", "(
 PART = 8 * 1024 * 1024
 
 
-@pytest.fixture
-def bucket(user):
-    name = f"bucket-{time.monotonic_ns()}"
-    user.bytes("rest", json.dumps({"service": "s3", "method": "PUT", "bucket": name, "path": "/", "headers": [
-        "Content-Type: application/xml"]}), stdin=(
-        b'<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-        b"<LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"))
-    return name
-
-
 def test_every_key_is_stored_read_and_listed(user, bucket):
     for number, key in enumerate(KEYS):
         assert user.bytes("put", bucket, key, stdin=f"value {number}".encode()) == f"{len(f'value {number}')}\n".encode()

@@ -1,4 +1,4 @@
-"""Documents in DynamoDB: what every store promises (aws-store), on a table like the template's."""
+"""Documents in DynamoDB and objects in S3: what every such part promises (aws-store, aws-objects)."""
 import contextlib
 import http.client
 import http.server
@@ -14,6 +14,7 @@ from conftest import Client
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "templates/rack.yaml"
 PROGRAM = os.environ.get("AWS_STORE", "aws-store")
+OBJECTS = os.environ.get("AWS_OBJECTS", "aws-objects")
 
 
 class Loader(yaml.SafeLoader):
@@ -34,8 +35,8 @@ def table(root):
     return name
 
 
-def run(client: Client, table: str, *arguments: str) -> None:
-    result = subprocess.run([PROGRAM, table, *arguments], capture_output=True, text=True, env=client.environment, timeout=300,
+def run(client: Client, table: str, *arguments: str, program: str = PROGRAM) -> None:
+    result = subprocess.run([program, table, *arguments], capture_output=True, text=True, env=client.environment, timeout=300,
                             check=False)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
@@ -86,3 +87,7 @@ def test_a_lost_answer_is_no_failure(root, table, ministack):
         server.shutdown()
         server.server_close()
     assert Lossy.lost == 2
+
+
+def test_every_promise_of_objects(user, bucket):
+    run(user, bucket, program=OBJECTS)

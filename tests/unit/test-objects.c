@@ -2,6 +2,7 @@
  * Objects as files in a temp folder: visible whole or not at all, keys that could lead out refused,
  * and a full disk said as such.
  */
+#include "objects-cases.h"
 #include "swarm/provider.h"
 
 #include <errno.h>
@@ -49,109 +50,27 @@ tear_down(Fixture *fixture, gconstpointer data)
 }
 
 static void
-store(Objects *objects, const char *app, const char *key, const char *text)
-{
-	g_autoptr(GError) error = NULL;
-	ObjectWriter *writer = objects->ops->create(objects, app, key, &error);
-	g_assert_no_error(error);
-	g_assert_true(objects->ops->write(writer, text, strlen(text), NULL));
-	bool ok = objects->ops->commit(writer, &error);
-	g_assert_no_error(error);
-	g_assert_true(ok);
-}
-
-static char *
-content(Objects *objects, const char *app, const char *key)
-{
-	g_autofree char *path = objects->ops->fetch(objects, app, key, NULL);
-	char *text = NULL;
-
-	if (path)
-		g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	if (path)
-		objects->ops->release(objects, path);
-	return text;
-}
-
-static void
-assert_content(Objects *objects, const char *app, const char *key, const char *wanted)
-{
-	g_autofree char *text = content(objects, app, key);
-
-	g_assert_cmpstr(text, ==, wanted);
-	g_assert_cmpint(objects->ops->exists(objects, app, key), ==, wanted != NULL);
-}
-
-static void
 test_atomic(Fixture *fixture, gconstpointer data)
 {
-	Objects *objects = fixture->objects;
-	store(objects, "shop", "tmp/a b/ü.tgz", "one");
-	ObjectWriter *writer = objects->ops->create(objects, "shop", "tmp/a b/ü.tgz", NULL);
-	g_assert_true(objects->ops->write(writer, "two", 3, NULL));
-	assert_content(objects, "shop", "tmp/a b/ü.tgz", "one");
-	assert_content(objects, "other", "tmp/a b/ü.tgz", NULL);
-	g_assert_true(objects->ops->commit(writer, NULL));
-	assert_content(objects, "shop", "tmp/a b/ü.tgz", "two");
-
-	writer = objects->ops->create(objects, "shop", "tmp/other", NULL);
-	g_assert_true(objects->ops->write(writer, "x", 1, NULL));
-	objects->ops->abort(writer);
-	assert_content(objects, "shop", "tmp/other", NULL);
+	cases_atomic(fixture->objects);
 }
 
 static void
 test_missing(Fixture *fixture, gconstpointer data)
 {
-	Objects *objects = fixture->objects;
-	g_autoptr(GError) error = NULL;
-
-	g_assert_null(objects->ops->fetch(objects, "shop", "tmp/none", &error));
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
-	g_assert_cmpstr(error->message, ==, "no such object: tmp/none");
-	g_assert_true(objects->ops->remove(objects, "shop", "tmp/none", NULL));
-	store(objects, "shop", "tmp/x", "");
-	g_assert_null(objects->ops->fetch(objects, "shop", "tmp", NULL));
-	assert_content(objects, "shop", "tmp/x", "");
-}
-
-static void
-assert_refused(Objects *objects, const char *app, const char *key)
-{
-	g_autoptr(GError) error = NULL;
-
-	g_assert_null(objects->ops->create(objects, app, key, &error));
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_INVALID);
-	g_assert_null(objects->ops->fetch(objects, app, key, NULL));
-	g_assert_false(objects->ops->exists(objects, app, key));
-	g_assert_false(objects->ops->remove(objects, app, key, NULL));
+	cases_missing(fixture->objects);
 }
 
 static void
 test_keys(Fixture *fixture, gconstpointer data)
 {
-	static const char *const bad[] = {"", "/", "/etc/passwd", "..", "../x", "a/../../x", "a/..",
-	    "a//b", "a/", "./a", "a/./b", "."};
-	g_autofree char *over = g_strnfill(1025, 'a');
-	g_autofree char *long_part = g_strnfill(256, 'b');
-	Objects *objects = fixture->objects;
+	cases_keys(fixture->objects);
+}
 
-	for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
-		assert_refused(objects, "shop", bad[i]);
-	assert_refused(objects, "shop", over);
-	assert_refused(objects, "shop", long_part);
-	assert_refused(objects, "..", "x");
-	assert_refused(objects, ".new", "x");
-	assert_refused(objects, "a/b", "x");
-	assert_refused(objects, "", "x");
-
-	store(objects, "shop", "..a/b../...", "fine");
-	assert_content(objects, "shop", "..a/b../...", "fine");
-	for (int i = 128; i < 1024; i += 128)
-		over[i] = '/';
-	over[1024] = '\0';
-	store(objects, "shop", over, "longest");
-	assert_content(objects, "shop", over, "longest");
+static void
+test_list(Fixture *fixture, gconstpointer data)
+{
+	cases_list(fixture->objects);
 }
 
 static void
@@ -159,7 +78,7 @@ test_clash(Fixture *fixture, gconstpointer data)
 {
 	static const char *const keys[] = {"a/b", "a/b/c/d/e", "a"};
 	Objects *objects = fixture->objects;
-	store(objects, "shop", "a/b/c", "x");
+	cases_store(objects, "shop", "a/b/c", "x");
 
 	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++) {
 		g_autoptr(GError) error = NULL;
@@ -168,44 +87,7 @@ test_clash(Fixture *fixture, gconstpointer data)
 		g_assert_false(objects->ops->commit(writer, &error));
 		g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_CONFLICT);
 	}
-	assert_content(objects, "shop", "a/b/c", "x");
-}
-
-static void
-assert_listed(Objects *objects, const char *prefix, const char *wanted)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) keys = objects->ops->list(objects, "shop", prefix, &error);
-	g_assert_no_error(error);
-	g_ptr_array_add(keys, NULL);
-	g_autofree char *text = g_strjoinv(" ", (char **)keys->pdata);
-
-	g_assert_cmpstr(text, ==, wanted);
-}
-
-static void
-test_list(Fixture *fixture, gconstpointer data)
-{
-	static const char *const keys[] = {"b", "tmp/z", "tmp/a/1", "tmp-x", "tmp/a/0"};
-	Objects *objects = fixture->objects;
-
-	assert_listed(objects, "", "");
-	for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
-		store(objects, "shop", keys[i], "x");
-	store(objects, "other", "tmp/q", "x");
-	assert_listed(objects, "", "b tmp-x tmp/a/0 tmp/a/1 tmp/z");
-	assert_listed(objects, "tmp", "tmp-x tmp/a/0 tmp/a/1 tmp/z");
-	assert_listed(objects, "tmp/", "tmp/a/0 tmp/a/1 tmp/z");
-	assert_listed(objects, "tmp/a/1", "tmp/a/1");
-	assert_listed(objects, "none", "");
-
-	g_assert_true(objects->ops->remove(objects, "shop", "tmp/a/0", NULL));
-	g_assert_true(objects->ops->remove(objects, "shop", "tmp/a/1", NULL));
-	assert_listed(objects, "", "b tmp-x tmp/z");
-	g_assert_true(objects->ops->remove_app(objects, "shop", NULL));
-	g_assert_true(objects->ops->remove_app(objects, "shop", NULL));
-	assert_listed(objects, "", "");
-	assert_content(objects, "other", "tmp/q", "x");
+	cases_content(objects, "shop", "a/b/c", "x");
 }
 
 static unsigned
@@ -239,7 +121,7 @@ test_drafts(Fixture *fixture, gconstpointer data)
 	Objects *next = open_objects(fixture->folder);
 	g_assert_cmpuint(count_drafts(fixture->folder), ==, 1);
 	g_assert_true(objects->ops->commit(living, NULL));
-	assert_content(next, "shop", "living", "");
+	cases_content(next, "shop", "living", "");
 	next->ops->free(next);
 }
 
