@@ -276,6 +276,69 @@ fixture_weight(Fixture *fixture, const char *group)
 	return -1;
 }
 
+void
+fixture_drain(Fixture *fixture, const char *app, const char *process)
+{
+	g_autoptr(GError) error = NULL;
+	fixture->router->ops->drain(fixture->router, app, "web", process, &error);
+	g_assert_no_error(error);
+}
+
+bool
+fixture_wait_drained(Fixture *fixture, const char *app, const char *process, unsigned seconds)
+{
+	g_autoptr(GError) error = NULL;
+	bool is_drained = false;
+	fixture->router->ops->wait_drained(
+	    fixture->router, app, "web", process, seconds, &is_drained, NULL, &error);
+	g_assert_no_error(error);
+	return is_drained;
+}
+
+void
+fixture_remove(Fixture *fixture, const char *app, const char *process)
+{
+	g_autoptr(GError) error = NULL;
+	fixture->router->ops->remove(fixture->router, app, "web", process, &error);
+	g_assert_no_error(error);
+}
+
+GPtrArray *
+fixture_servers(Fixture *fixture, const char *app)
+{
+	g_autoptr(GError) error = NULL;
+	GPtrArray *list = fixture->router->ops->servers(fixture->router, app, "web", &error);
+	g_assert_no_error(error);
+	return list;
+}
+
+const char *
+fixture_state(Fixture *fixture, const char *group, const Web *web)
+{
+	json_auto_t *list = fixture_call(fixture, "DescribeTargetHealth",
+	    json_pack("{s:s}", "TargetGroupArn", group), "TargetHealthDescriptions");
+	size_t index;
+	json_t *entry;
+	json_array_foreach(list, index, entry)
+	{
+		const char *port = json_text_of(json_object_get(entry, "Target"), "Port", "");
+		if (g_ascii_strtoull(port, NULL, 10) == web->port)
+			return g_intern_string(
+			    json_text_of(json_object_get(entry, "TargetHealth"), "State", ""));
+	}
+	return "none";
+}
+
+void
+fixture_wait_state(Fixture *fixture, const char *group, const Web *web, const char *wish)
+{
+	gint64 until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+	while (!g_str_equal(fixture_state(fixture, group, web), wish)) {
+		g_assert_cmpint(g_get_monotonic_time(), <, until);
+		g_usleep(50000);
+	}
+}
+
 struct Traffic {
 	const AwsRack *rack;
 	char *host;

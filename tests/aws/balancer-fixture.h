@@ -87,6 +87,26 @@ fixture_rules(Fixture *fixture);
 int
 fixture_weight(Fixture *fixture, const char *group);
 
+/* RouterOps of APP/web, which must succeed. */
+void
+fixture_drain(Fixture *fixture, const char *app, const char *process);
+
+bool
+fixture_wait_drained(Fixture *fixture, const char *app, const char *process, unsigned seconds);
+
+void
+fixture_remove(Fixture *fixture, const char *app, const char *process);
+
+GPtrArray *
+fixture_servers(Fixture *fixture, const char *app);
+
+/* A target's state as the balancer tells it, «none» when it is not there. Borrowed. */
+const char *
+fixture_state(Fixture *fixture, const char *group, const Web *web);
+
+void
+fixture_wait_state(Fixture *fixture, const char *group, const Web *web, const char *wish);
+
 typedef struct Traffic Traffic;
 
 /* Asks on and on, never twice for the same. */
@@ -96,3 +116,12 @@ traffic_start(Fixture *fixture, const char *host, const char *path);
 /* Requests that were not answered with 200, and the number of all. */
 unsigned
 traffic_stop(Traffic *traffic, unsigned *total);
+
+/* router-switch-test.c */
+void
+add_switch_tests(void);
+
+#define ROUTER(fixture) (fixture)->router->ops
+
+#define TEST(path, function)                                                                       \
+	g_test_add("/balancer/" path, Fixture, NULL, fixture_set_up, function, fixture_tear_down)

@@ -8,78 +8,11 @@
 
 #include <string.h>
 
-#define ROUTER(fixture) (fixture)->router->ops
-
-static void
-drain(Fixture *fixture, const char *app, const char *process)
-{
-	g_autoptr(GError) error = NULL;
-	ROUTER(fixture)->drain(fixture->router, app, "web", process, &error);
-	g_assert_no_error(error);
-}
-
-static bool
-wait_drained(Fixture *fixture, const char *app, const char *process, unsigned seconds)
-{
-	g_autoptr(GError) error = NULL;
-	bool is_drained = false;
-	ROUTER(fixture)->wait_drained(
-	    fixture->router, app, "web", process, seconds, &is_drained, NULL, &error);
-	g_assert_no_error(error);
-	return is_drained;
-}
-
-static void
-take_out(Fixture *fixture, const char *app, const char *process)
-{
-	g_autoptr(GError) error = NULL;
-	ROUTER(fixture)->remove(fixture->router, app, "web", process, &error);
-	g_assert_no_error(error);
-}
-
-static GPtrArray *
-servers(Fixture *fixture, const char *app)
-{
-	g_autoptr(GError) error = NULL;
-	GPtrArray *list = ROUTER(fixture)->servers(fixture->router, app, "web", &error);
-	g_assert_no_error(error);
-	return list;
-}
-
 static bool
 ensure_hosts(Fixture *fixture, const char *app, const char *const *hosts, GError **error)
 {
 	RouterBackend wish = fixture_wish(app, hosts);
 	return ROUTER(fixture)->ensure(fixture->router, &wish, error);
-}
-
-static const char *
-state_of(Fixture *fixture, const char *group, const Web *web)
-{
-	json_auto_t *list = fixture_call(fixture, "DescribeTargetHealth",
-	    json_pack("{s:s}", "TargetGroupArn", group), "TargetHealthDescriptions");
-	size_t index;
-	json_t *entry;
-	json_array_foreach(list, index, entry)
-	{
-		const char *port = json_text_of(json_object_get(entry, "Target"), "Port", "");
-		if (g_ascii_strtoull(port, NULL, 10) == web->port)
-			return g_intern_string(
-			    json_text_of(json_object_get(entry, "TargetHealth"), "State", ""));
-	}
-	return "none";
-}
-
-static void
-wait_state(Fixture *fixture, const char *group, const Web *web, const char *wish)
-{
-	gint64 until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
-	const char *state = state_of(fixture, group, web);
-	for (; !g_str_equal(state, wish); state = state_of(fixture, group, web)) {
-		if (g_get_monotonic_time() > until)
-			g_error("%s is %s, not %s", web->name, state, wish); /* nocheck */
-		g_usleep(50000);
-	}
 }
 
 /* Hosts */
@@ -388,265 +321,8 @@ protocol_changes(Fixture *fixture, gconstpointer data)
 		    json_text_of(json_array_get(all, i), "TargetGroupName", ""), "prod-shop-web-");
 	g_assert_cmpuint(own, ==, 2);
 
-	g_autoptr(GPtrArray) list = servers(fixture, "shop");
+	g_autoptr(GPtrArray) list = fixture_servers(fixture, "shop");
 	g_assert_cmpuint(list->len, ==, 1);
-}
-
-/* Switching */
-
-static void
-switches(Fixture *fixture, gconstpointer data)
-{
-	g_autofree char *group = NULL;
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	group = fixture_release(fixture, "shop", "R0", fixture_serve(fixture, "p0"));
-	Traffic *quick = traffic_start(fixture, "shop.test", "/");
-	Traffic *slow = traffic_start(fixture, "shop.test", "/slow");
-
-	for (unsigned i = 1; i <= 3; i++) {
-		g_autofree char *release = g_strdup_printf("R%u", i);
-		g_autofree char *old = g_strdup_printf("p%u", i - 1);
-		g_autofree char *name = g_strdup_printf("p%u", i);
-		g_autofree char *left = g_steal_pointer(&group);
-		Web *last = fixture->webs->pdata[i - 1];
-		g_atomic_int_set(&last->delay_ms, 300);
-		group = fixture_release(fixture, "shop", release, fixture_serve(fixture, name));
-		drain(fixture, "shop", old);
-		g_assert_true(wait_drained(fixture, "shop", old, 10));
-		g_assert_cmpstr(state_of(fixture, left, last), ==, "none");
-		take_out(fixture, "shop", old);
-		g_atomic_int_set(&last->status, 500);
-	}
-	unsigned total = 0;
-	unsigned more = 0;
-	g_assert_cmpuint(traffic_stop(quick, &total), ==, 0);
-	g_assert_cmpuint(traffic_stop(slow, &more), ==, 0);
-	g_test_message("%u and %u requests", total, more);
-	g_assert_cmpuint(total, >=, 40);
-	g_assert_cmpuint(more, >=, 5);
-	fixture_assert(fixture, "shop.test", 200, "p3");
-}
-
-/* ECS registers all of a deployment; each add is for one of them. */
-static void
-several(Fixture *fixture, gconstpointer data)
-{
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one =
-	    fixture_release(fixture, "shop", "R1", fixture_serve(fixture, "old"));
-	g_autofree char *two = fixture_group(fixture, "shop", "R2");
-	Web *webs[3];
-	static const char *const names[] = {"n1", "n2", "n3"};
-	for (unsigned i = 0; i < 3; i++) {
-		webs[i] = fixture_serve(fixture, names[i]);
-		fixture_register(fixture, two, webs[i]);
-	}
-	unsigned before = fixture_calls(fixture, "ModifyRule");
-	for (unsigned i = 0; i < 3; i++)
-		fixture_add(fixture, "shop", webs[i]);
-	g_assert_cmpint(fixture_weight(fixture, one), ==, 1);
-	g_assert_cmpint(fixture_weight(fixture, two), ==, 3);
-	g_assert_cmpuint(fixture_calls(fixture, "ModifyRule"), ==, before + 1);
-	drain(fixture, "shop", "old");
-	g_assert_cmpint(fixture_weight(fixture, one), ==, 0);
-	g_assert_cmpint(fixture_weight(fixture, two), ==, 100);
-	g_assert_cmpuint(fixture_calls(fixture, "ModifyRule"), ==, before + 2);
-
-	/* One of several goes alone; the weights stay. */
-	drain(fixture, "shop", "n2");
-	wait_state(fixture, two, webs[1], "draining");
-	g_assert_cmpuint(fixture_calls(fixture, "ModifyRule"), ==, before + 2);
-	for (unsigned i = 0; i < 10; i++) {
-		g_autofree char *body = NULL;
-		g_assert_cmpint(fixture_get(fixture, "shop.test", &body), ==, 200);
-		g_assert_cmpstr(body, !=, "n2");
-	}
-}
-
-/* A failed deploy: the old one serves again with one change, before the new one is gone. */
-static void
-way_back(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one =
-	    fixture_release(fixture, "shop", "R1", fixture_serve(fixture, "old"));
-	Web *fresh = fixture_serve(fixture, "new");
-	g_autofree char *two = fixture_release(fixture, "shop", "R2", fresh);
-	drain(fixture, "shop", "old");
-	fixture_assert(fixture, "shop.test", 200, "new");
-
-	g_atomic_int_set(&fresh->status, 500);
-	ROUTER(fixture)->ready(fixture->router, "shop", "web", "old", &error);
-	g_assert_no_error(error);
-	g_assert_cmpint(fixture_weight(fixture, one), ==, 100);
-	g_assert_cmpint(fixture_weight(fixture, two), ==, 0);
-	for (unsigned i = 0; i < 10; i++)
-		fixture_assert(fixture, "shop.test", 200, "old");
-	drain(fixture, "shop", "new");
-	take_out(fixture, "shop", "new");
-	g_autoptr(GPtrArray) list = servers(fixture, "shop");
-	g_assert_cmpuint(list->len, ==, 1);
-	g_assert_cmpstr(((RouterServer *)list->pdata[0])->process, ==, "old");
-	g_assert_cmpint(((RouterServer *)list->pdata[0])->state, ==, SERVER_READY);
-
-	/* The next deployment gets the same idle group, emptied. */
-	g_autofree char *three = fixture_group(fixture, "shop", "R3");
-	g_assert_cmpstr(two, ==, three);
-	g_assert_false(ROUTER(fixture)->ready(fixture->router, "shop", "web", "nobody", &error));
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
-}
-
-static void
-drain_and_back(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one = fixture_release(fixture, "shop", "R1", fixture_serve(fixture, "p1"));
-
-	drain(fixture, "shop", "p1");
-	fixture_assert(fixture, "shop.test", 503, "");
-	ROUTER(fixture)->ready(fixture->router, "shop", "web", "p1", &error);
-	g_assert_no_error(error);
-	fixture_assert(fixture, "shop.test", 200, "p1");
-}
-
-/* The process that dies takes nothing with it while another serves. */
-static void
-death(Fixture *fixture, gconstpointer data)
-{
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	Web *dies = fixture_serve(fixture, "dies");
-	g_autofree char *group = fixture_release(fixture, "shop", "R1", dies);
-	Web *lives = fixture_serve(fixture, "lives");
-	fixture_register(fixture, group, lives);
-	fixture_add(fixture, "shop", lives);
-
-	g_atomic_int_set(&dies->status, 500);
-	take_out(fixture, "shop", "dies");
-	take_out(fixture, "shop", "nobody");
-	for (unsigned i = 0; i < 10; i++)
-		fixture_assert(fixture, "shop.test", 200, "lives");
-}
-
-static void
-unhealthy(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one =
-	    fixture_release(fixture, "shop", "R1", fixture_serve(fixture, "old"));
-	Web *sick = fixture_serve(fixture, "sick");
-	g_atomic_int_set(&sick->status, 500);
-	g_autofree char *two = fixture_group(fixture, "shop", "R2");
-	fixture_register(fixture, two, sick);
-	g_assert_cmpstr(state_of(fixture, two, sick), ==, "initial");
-
-	g_assert_false(ROUTER(fixture)->add(
-	    fixture->router, "shop", "web", "sick", "127.0.0.1", sick->port, &error));
-	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_UPSTREAM);
-	g_test_message("%s", error->message);
-	g_assert_nonnull(strstr(error->message, "unhealthy, Target.FailedHealthChecks"));
-	fixture_assert(fixture, "shop.test", 200, "old");
-	g_assert_cmpint(fixture_weight(fixture, two), ==, 0);
-}
-
-/* Restarts */
-
-static void
-adopts(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	Web *first = fixture_serve(fixture, "p1");
-	Web *second = fixture_serve(fixture, "p2");
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *group = fixture_release(fixture, "shop", "R1", first);
-	fixture_register(fixture, group, second);
-	fixture_add(fixture, "shop", second);
-	Traffic *traffic = traffic_start(fixture, "shop.test", "/");
-
-	fixture_restart(fixture);
-	g_autoptr(GPtrArray) found = servers(fixture, "shop");
-	g_assert_cmpuint(found->len, ==, 2);
-	g_assert_cmpstr(((RouterServer *)found->pdata[0])->process, ==, "");
-	g_assert_true(((RouterServer *)found->pdata[0])->is_up);
-	ROUTER(fixture)->add(
-	    fixture->router, "shop", "web", "again", "127.0.0.1", first->port, &error);
-	g_assert_no_error(error);
-	/* It may be a new process of which nobody has heard yet. */
-	take_out(fixture, "shop", "");
-	g_autoptr(GPtrArray) both = servers(fixture, "shop");
-	g_assert_cmpuint(both->len, ==, 2);
-
-	unsigned total = 0;
-	g_assert_cmpuint(traffic_stop(traffic, &total), ==, 0);
-	g_atomic_int_set(&second->status, 500);
-	wait_state(fixture, group, second, "unhealthy");
-	gint64 until = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-	for (guint count = 2; count != 1;) {
-		take_out(fixture, "shop", "");
-		g_autoptr(GPtrArray) left = servers(fixture, "shop");
-		count = left->len;
-		g_assert_cmpint(g_get_monotonic_time(), <, until);
-		g_usleep(100000);
-	}
-	fixture_assert(fixture, "shop.test", 200, "p1");
-}
-
-/* carrackd dies between the first process of a new deployment and the last of the old one. The new
- * deployment is taken away and tried again. */
-static void
-restart_in_switch(Fixture *fixture, gconstpointer data)
-{
-	Web *old = fixture_serve(fixture, "old");
-	Web *fresh = fixture_serve(fixture, "new");
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one = fixture_release(fixture, "shop", "R1", old);
-	g_autofree char *two = fixture_release(fixture, "shop", "R2", fresh);
-	g_assert_cmpint(fixture_weight(fixture, one), ==, 1);
-	g_assert_cmpint(fixture_weight(fixture, two), ==, 1);
-
-	fixture_restart(fixture);
-	g_autofree char *again = fixture_group(fixture, "shop", "R2");
-	g_assert_cmpstr(again, ==, two);
-	g_assert_cmpint(fixture_weight(fixture, two), ==, 0);
-	for (unsigned i = 0; i < 10; i++)
-		fixture_assert(fixture, "shop.test", 200, "old");
-}
-
-/* It dies after the switch and before the deploy was noted: what is left is what serves. */
-static void
-restart_after_switch(Fixture *fixture, gconstpointer data)
-{
-	Web *old = fixture_serve(fixture, "old");
-	Web *fresh = fixture_serve(fixture, "new");
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one = fixture_release(fixture, "shop", "R1", old);
-	g_autofree char *two = fixture_release(fixture, "shop", "R2", fresh);
-	drain(fixture, "shop", "old");
-	g_assert_cmpint(fixture_weight(fixture, one), ==, 0);
-
-	fixture_restart(fixture);
-	fixture_deregister(fixture, two, fresh);
-	g_autofree char *three = fixture_group(fixture, "shop", "R2");
-	g_assert_cmpstr(three, ==, two);
-	g_assert_cmpint(fixture_weight(fixture, one), ==, 100);
-	fixture_assert(fixture, "shop.test", 200, "old");
-}
-
-static void
-repairs(Fixture *fixture, gconstpointer data)
-{
-	fixture_ensure(fixture, "shop", "shop.test", NULL);
-	g_autofree char *one = fixture_release(fixture, "shop", "R1", fixture_serve(fixture, "p1"));
-	json_auto_t *rules = fixture_rules(fixture);
-	const char *rule = json_text_of(json_array_get(rules, 0), "RuleArn", "");
-	json_decref(
-	    fixture_call(fixture, "DeleteRule", json_pack("{s:s}", "RuleArn", rule), "None"));
-	fixture_assert(fixture, "shop.test", 404, "");
-
-	fixture_restart(fixture);
-	fixture_assert(fixture, "shop.test", 200, "p1");
 }
 
 /* A rule from outside at our next priority, and a group whose making nobody noted. */
@@ -764,14 +440,14 @@ few_calls(Fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(fixture_calls(fixture, NULL), ==, before);
 	g_autofree char *two = fixture_group(fixture, "shop", "R2");
 	fixture_register(fixture, two, fresh);
-	wait_state(fixture, two, fresh, "healthy");
+	fixture_wait_state(fixture, two, fresh, "healthy");
 	unsigned looks = fixture_calls(fixture, "DescribeTargetHealth");
 	fixture_add(fixture, "shop", fresh);
-	drain(fixture, "shop", "old");
+	fixture_drain(fixture, "shop", "old");
 	g_assert_cmpuint(fixture_calls(fixture, "ModifyRule"), ==, rules + 2);
 	g_assert_cmpuint(fixture_calls(fixture, "DescribeTargetHealth"), <=, looks + 4);
-	g_assert_true(wait_drained(fixture, "shop", "old", 10));
-	take_out(fixture, "shop", "old");
+	g_assert_true(fixture_wait_drained(fixture, "shop", "old", 10));
+	fixture_remove(fixture, "shop", "old");
 	g_assert_cmpuint(fixture_calls(fixture, "ModifyRule"), ==, rules + 2);
 	g_assert_cmpuint(fixture_calls(fixture, "DeregisterTargets"), ==, 1);
 	g_assert_cmpuint(fixture_calls(fixture, "DescribeTargetHealth"), <=, looks + 8);
@@ -788,14 +464,14 @@ idle(Fixture *fixture, gconstpointer data)
 	unsigned before = fixture_calls(fixture, NULL);
 	gint64 begun = g_get_monotonic_time();
 	while (g_get_monotonic_time() - begun < 17 * G_USEC_PER_SEC) {
-		g_ptr_array_unref(servers(fixture, "shop"));
+		g_ptr_array_unref(fixture_servers(fixture, "shop"));
 		g_usleep(50000);
 	}
 	unsigned around = fixture_calls(fixture, NULL);
 	g_test_message("%u calls in 17 s", around - before);
 	g_assert_cmpuint(around - before, <=, 2 * 16);
 	for (unsigned i = 0; i < 200; i++) {
-		g_ptr_array_unref(servers(fixture, "shop"));
+		g_ptr_array_unref(fixture_servers(fixture, "shop"));
 		g_ptr_array_unref(ROUTER(fixture)->backends(fixture->router, NULL));
 		fixture_ensure(fixture, "shop", "shop.test", NULL);
 		g_assert_true(ROUTER(fixture)->ping(fixture->router, NULL));
@@ -818,10 +494,10 @@ without_hosts(Fixture *fixture, gconstpointer data)
 	g_assert_null(aws_router_group(fixture->router, "shop", "web", "R1", &error));
 	g_assert_no_error(error);
 	fixture_add(fixture, "shop", fixture_serve(fixture, "p1"));
-	g_autoptr(GPtrArray) list = servers(fixture, "shop");
+	g_autoptr(GPtrArray) list = fixture_servers(fixture, "shop");
 	g_assert_cmpuint(list->len, ==, 1);
-	take_out(fixture, "shop", "p1");
-	g_autoptr(GPtrArray) left = servers(fixture, "shop");
+	fixture_remove(fixture, "shop", "p1");
+	g_autoptr(GPtrArray) left = fixture_servers(fixture, "shop");
 	g_assert_cmpuint(left->len, ==, 0);
 	g_assert_cmpuint(fixture_calls(fixture, "CreateTargetGroup"), ==, 0);
 }
@@ -841,13 +517,10 @@ instances(Fixture *fixture, gconstpointer data)
 	json_auto_t *group = group_of(fixture, one);
 	assert_member(group, "TargetType", "instance");
 	fixture_assert(fixture, "shop.test", 200, "p1");
-	g_autoptr(GPtrArray) list = servers(fixture, "shop");
+	g_autoptr(GPtrArray) list = fixture_servers(fixture, "shop");
 	g_assert_cmpstr(((RouterServer *)list->pdata[0])->address, ==, "127.0.0.1");
 	g_assert_cmpstr(((RouterServer *)list->pdata[0])->process, ==, "p1");
 }
-
-#define TEST(path, function)                                                                       \
-	g_test_add("/balancer/" path, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
 
 int
 main(int argc, char **argv)
@@ -863,16 +536,6 @@ main(int argc, char **argv)
 	TEST("groups-are-made-as-asked", attributes);
 	TEST("settings-are-for-the-next-deployment", settings_wait);
 	TEST("another-protocol-is-another-group", protocol_changes);
-	TEST("a-switch-loses-no-request", switches);
-	TEST("several-processes-switch-at-once", several);
-	TEST("the-way-back-is-one-change", way_back);
-	TEST("drain-and-back", drain_and_back);
-	TEST("a-death-takes-nothing-with-it", death);
-	TEST("unhealthy-processes-are-not-let-in", unhealthy);
-	TEST("a-restart-adopts-what-serves", adopts);
-	TEST("a-restart-within-a-switch-goes-back", restart_in_switch);
-	TEST("a-restart-after-a-switch-serves-with-what-is-left", restart_after_switch);
-	TEST("a-rule-that-is-gone-comes-back", repairs);
 	TEST("half-made-is-finished", half_made);
 	TEST("forget-leaves-nothing", forgets);
 	TEST("quotas-are-told-in-advance", quota);
@@ -880,5 +543,6 @@ main(int argc, char **argv)
 	TEST("an-idle-rack-makes-none", idle);
 	TEST("without-hosts-nothing-is-made", without_hosts);
 	TEST("instances-are-targets", instances);
+	add_switch_tests();
 	return g_test_run();
 }

@@ -226,6 +226,20 @@ a_write_to_a_peer_that_has_gone_is_an_error(void)
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_UPSTREAM);
 }
 
+/* A name that leads nowhere, asked of whom we say: the certificate is for the name. */
+static void
+a_place_to_connect_to_leaves_the_name(void)
+{
+	Fixture fixture;
+	set_up(&fixture, &(TlsCertificate){"DNS:shop.test", -DAY, DAY});
+	g_autofree char *place = g_strdup_printf("127.0.0.1:%u", tls_server_port(fixture.server));
+
+	assert_works(&fixture,
+	    &(HttpOptions){
+		.base_url = "https://shop.test", .connect_to = place, .ca_file = fixture.ca_file});
+	tear_down(&fixture);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -247,5 +261,7 @@ main(int argc, char **argv)
 	    an_upgraded_connection_is_encrypted_both_ways);
 	g_test_add_func("/http-tls/a-write-to-a-peer-that-has-gone-is-an-error",
 	    a_write_to_a_peer_that_has_gone_is_an_error);
+	g_test_add_func("/http-tls/a-place-to-connect-to-leaves-the-name",
+	    a_place_to_connect_to_leaves_the_name);
 	return g_test_run();
 }
