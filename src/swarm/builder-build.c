@@ -220,7 +220,8 @@ send_build(DockerBuilder *builder,
     GCancellable *cancel,
     GError **error)
 {
-	static const char *const headers[] = {"Content-Type: application/x-tar", NULL};
+	g_autofree char *logins = docker_logins_header(builder->host, &builder->login);
+	const char *const headers[] = {"Content-Type: application/x-tar", logins, NULL};
 	g_autoptr(TarStream) stream = tar_stream_open(source->archive, source->path, error);
 	if (!stream)
 		return false;
@@ -257,6 +258,24 @@ read_dockerfile(const BuilderSource *source, GCancellable *cancel, GError **erro
 	return wanted.text;
 }
 
+/* BuildKit asks a session for logins and we have none; but it takes what is here. */
+static bool
+fetch_bases(DockerBuilder *builder,
+    const char *dockerfile,
+    BuildText *text,
+    GCancellable *cancel,
+    GError **error)
+{
+	g_auto(GStrv) bases = builder_bases(dockerfile, builder->host);
+
+	for (gsize i = 0; builder->login.user && bases[i]; i++) {
+		g_autofree char *id = builder_fetch(builder, bases[i], text, cancel, error);
+		if (!id)
+			return false;
+	}
+	return true;
+}
+
 bool
 builder_build_image(DockerBuilder *builder,
     const BuilderSource *source,
@@ -276,6 +295,8 @@ builder_build_image(DockerBuilder *builder,
 	g_autoptr(GString) limits = g_string_new(NULL);
 	bool buildkit = builder_needs_buildkit(dockerfile);
 	if (!buildkit && !add_limits(builder, limits, &run.memory, error))
+		return false;
+	if (buildkit && !fetch_bases(builder, dockerfile, text, cancel, error))
 		return false;
 
 	g_autofree char *path = build_path(source, name, limits->str, buildkit);

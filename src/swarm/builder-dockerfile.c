@@ -118,6 +118,35 @@ is_from(const char *instruction)
 	       (instruction[4] == ' ' || instruction[4] == '\t');
 }
 
+/* What follows FROM and its flags, or NULL. The caller frees it. */
+static char *
+base_of(const char *instruction)
+{
+	g_auto(GStrv) words = g_strsplit_set(instruction, " \t", -1);
+
+	for (gsize i = 1; words[i]; i++) {
+		if (*words[i] && !g_str_has_prefix(words[i], "--"))
+			return g_strdup(words[i]);
+	}
+	return NULL;
+}
+
+GStrv
+builder_bases(const char *dockerfile, const char *host)
+{
+	g_autoptr(GPtrArray) all = instructions(dockerfile);
+	g_autoptr(GStrvBuilder) bases = g_strv_builder_new();
+	g_autofree char *prefix = g_strconcat(host, "/", NULL);
+
+	for (guint i = 0; i < all->len; i++) {
+		const char *instruction = g_ptr_array_index(all, i);
+		g_autofree char *base = is_from(instruction) ? base_of(instruction) : NULL;
+		if (base && g_str_has_prefix(base, prefix) && !strchr(base, '$'))
+			g_strv_builder_add(bases, base);
+	}
+	return g_strv_builder_end(bases);
+}
+
 bool
 builder_check_target(const char *dockerfile, const char *target, GError **error)
 {

@@ -10,7 +10,11 @@ typedef struct {
 	Builder part;
 	Docker *docker; /* the provider's */
 	HttpClient *registry_client;
-	char *registry; /* host:port */
+	char *registry;    /* what apps' names follow: «host:port», «host/folder» */
+	char *host;        /* host:port */
+	char *folder;      /* «», or «folder/» */
+	DockerLogin login; /* owns both */
+	bool keeps_tags;
 } DockerBuilder;
 
 /* Where the lines of one build go. */
@@ -64,6 +68,11 @@ builder_needs_buildkit(const char *dockerfile);
 bool
 builder_check_target(const char *dockerfile, const char *target, GError **error);
 
+/* The images that the Dockerfile names itself after FROM (not those out of an ARG) and that are in
+ * the registry `host`; the caller frees it. */
+GStrv
+builder_bases(const char *dockerfile, const char *host);
+
 /* BuildKit's progress (builder-trace.c) */
 
 typedef struct {
@@ -89,7 +98,9 @@ builder_build_image(DockerBuilder *builder,
 
 /* Storing (builder-store.c) */
 
-/* Pushes a local image under app:tag, reads it back, and describes it. */
+/* Pushes a local image under app:tag, reads it back, and describes it. Where tags cannot be pushed
+ * again, one that is there already is taken to be this image: the caller's tag tells its content.
+ */
 BuilderImage *
 builder_store(DockerBuilder *builder,
     const char *app,
@@ -115,6 +126,11 @@ builder_fetch(DockerBuilder *builder,
 /* True when the manifest and all that it names can be read; false without an error when not. */
 bool
 registry_has(DockerBuilder *builder, const char *app, const char *digest, GError **error);
+
+/* The digest that a tag stands for, NULL without an error when there is none. The caller frees it.
+ */
+char *
+registry_digest(DockerBuilder *builder, const char *app, const char *tag, GError **error);
 
 /* Deletes all manifests of an app. */
 bool

@@ -78,6 +78,12 @@ take_line(gpointer data, json_t *line, GError **error)
 }
 
 static bool
+is_in_registry(const char *repository, const char *host)
+{
+	return g_str_has_prefix(repository, host) && repository[strlen(host)] == '/';
+}
+
+static bool
 pull(DockerBuilder *builder, const ImageName *name, GCancellable *cancel, GError **error)
 {
 	g_autofree char *repository = http_escape(name->repository);
@@ -85,8 +91,14 @@ pull(DockerBuilder *builder, const ImageName *name, GCancellable *cancel, GError
 	g_autofree char *path =
 	    g_strdup_printf("/images/create?fromImage=%s&tag=%s", repository, tag);
 	DockerLines lines = {.take = take_line};
-	HttpRequest request = {
-	    .method = "POST", .path = path, .write = docker_lines_feed, .write_data = &lines};
+	bool is_ours = is_in_registry(name->repository, builder->host);
+	g_autofree char *header = docker_login_header(is_ours ? &builder->login : NULL);
+	const char *const headers[] = {header, NULL};
+	HttpRequest request = {.method = "POST",
+	    .path = path,
+	    .headers = headers,
+	    .write = docker_lines_feed,
+	    .write_data = &lines};
 	g_autoptr(HttpAnswer) answer = docker_request(builder->docker, &request, cancel, error);
 
 	docker_lines_clear(&lines);

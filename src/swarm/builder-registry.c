@@ -1,7 +1,7 @@
 /*
  * The registry's own API (OCI distribution), for what the engine does not tell: whether an image
  * that was pushed can really be read back, and taking an app's images away. The registry is the
- * rack's, on this machine, without a password.
+ * rack's: on this machine and without a password, or one of AWS's.
  */
 #include "base/text.h"
 #include "swarm/builder-private.h"
@@ -31,6 +31,13 @@ ask(DockerBuilder *builder, const char *method, const char *path, GError **error
 	return answer;
 }
 
+/* The caller frees it. */
+static char *
+path_of(DockerBuilder *builder, const char *app, const char *kind, const char *name)
+{
+	return g_strdup_printf("/v2/%s%s/%s/%s", builder->folder, app, kind, name);
+}
+
 /* An answer that is neither the one hoped for nor «there is none». */
 static bool
 refuse(const HttpAnswer *answer, const char *path, GError **error)
@@ -43,14 +50,15 @@ static bool
 has_blob(DockerBuilder *builder, const char *app, const json_t *blob, GError **error)
 {
 	const char *digest = json_text_of(blob, "digest", "");
-	g_autofree char *path = g_strdup_printf("/v2/%s/blobs/%s", app, digest);
+	g_autofree char *path = path_of(builder, app, "blobs", digest);
 	g_autoptr(HttpAnswer) answer = ask(builder, "HEAD", path, error);
 	if (!answer)
 		return false;
-	if (answer->status != 200 && answer->status != 404)
-		return refuse(answer, path, error);
+	if (answer->status == 404)
+		return false;
 
-	return answer->status == 200;
+	/* A redirect tells where else it lies. */
+	return (answer->status >= 200 && answer->status < 400) || refuse(answer, path, error);
 }
 
 /* The configuration and every layer that a manifest names. */
@@ -85,7 +93,7 @@ digest_of(const HttpAnswer *manifest)
 bool
 registry_has(DockerBuilder *builder, const char *app, const char *digest, GError **error)
 {
-	g_autofree char *path = g_strdup_printf("/v2/%s/manifests/%s", app, digest);
+	g_autofree char *path = path_of(builder, app, "manifests", digest);
 	g_autoptr(HttpAnswer) answer = ask(builder, "GET", path, error);
 	if (!answer || answer->status == 404)
 		return false;
@@ -96,10 +104,24 @@ registry_has(DockerBuilder *builder, const char *app, const char *digest, GError
 	return !strcmp(found, digest) && has_blobs(builder, app, answer, error);
 }
 
+char *
+registry_digest(DockerBuilder *builder, const char *app, const char *tag, GError **error)
+{
+	g_autofree char *path = path_of(builder, app, "manifests", tag);
+	g_autoptr(HttpAnswer) answer = ask(builder, "GET", path, error);
+	if (!answer || answer->status == 404)
+		return NULL;
+	if (answer->status != 200) {
+		refuse(answer, path, error);
+		return NULL;
+	}
+	return digest_of(answer);
+}
+
 static bool
 remove_tag(DockerBuilder *builder, const char *app, const char *tag, GError **error)
 {
-	g_autofree char *path = g_strdup_printf("/v2/%s/manifests/%s", app, tag);
+	g_autofree char *path = path_of(builder, app, "manifests", tag);
 	g_autoptr(HttpAnswer) manifest = ask(builder, "GET", path, error);
 	if (!manifest)
 		return false;
@@ -109,7 +131,7 @@ remove_tag(DockerBuilder *builder, const char *app, const char *tag, GError **er
 		return refuse(manifest, path, error);
 
 	g_autofree char *digest = digest_of(manifest);
-	g_autofree char *exact = g_strdup_printf("/v2/%s/manifests/%s", app, digest);
+	g_autofree char *exact = path_of(builder, app, "manifests", digest);
 	g_autoptr(HttpAnswer) answer = ask(builder, "DELETE", exact, error);
 	if (!answer)
 		return false;
@@ -124,7 +146,7 @@ remove_tag(DockerBuilder *builder, const char *app, const char *tag, GError **er
 static json_t *
 list_tags(DockerBuilder *builder, const char *app, GError **error)
 {
-	g_autofree char *path = g_strdup_printf("/v2/%s/tags/list", app);
+	g_autofree char *path = path_of(builder, app, "tags", "list");
 	g_autoptr(HttpAnswer) answer = ask(builder, "GET", path, error);
 	if (!answer || answer->status == 404)
 		return NULL;

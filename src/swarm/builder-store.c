@@ -11,69 +11,6 @@
 
 #include <string.h>
 
-typedef struct {
-	BuildText *text;
-	char *digest;
-	char *failure;
-} Push;
-
-static void
-push_clear(Push *push)
-{
-	g_free(push->digest);
-	g_free(push->failure);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Push, push_clear)
-
-static bool
-take_line(gpointer data, json_t *line, GError **error)
-{
-	Push *push = data;
-	json_t *detail = json_object_get(line, "errorDetail");
-	const char *digest = json_text_of(json_object_get(line, "aux"), "Digest", NULL);
-
-	if (detail) {
-		g_free(push->failure);
-		push->failure = g_strdup(json_text_of(detail, "message", "no reason is given"));
-	}
-	if (digest) {
-		g_free(push->digest);
-		push->digest = g_strdup(digest);
-	}
-	return true;
-}
-
-/* Returns the digest; the caller frees it. */
-static char *
-push(DockerBuilder *builder,
-    const char *repository,
-    const char *tag,
-    GCancellable *cancel,
-    GError **error)
-{
-	/* The engine wants the header even from those who have nothing to say: {} in base64. */
-	static const char *const headers[] = {"X-Registry-Auth: e30=", NULL};
-	g_autofree char *path = g_strdup_printf("/images/%s/push?tag=%s", repository, tag);
-	g_auto(Push) push = {0};
-	DockerLines lines = {.take = take_line, .data = &push};
-	HttpRequest request = {.method = "POST",
-	    .path = path,
-	    .headers = headers,
-	    .write = docker_lines_feed,
-	    .write_data = &lines};
-	g_autoptr(HttpAnswer) answer = docker_request(builder->docker, &request, cancel, error);
-	docker_lines_clear(&lines);
-	if (!answer)
-		return NULL;
-	if (push.failure || !push.digest) {
-		error_set(error, CARRACK_ERROR_UPSTREAM, "%s",
-		    push.failure ? push.failure : "the engine tells no digest");
-		return NULL;
-	}
-	return g_steal_pointer(&push.digest);
-}
-
 static bool
 read_back(DockerBuilder *builder, const char *app, const char *digest, GError **error)
 {
@@ -119,6 +56,29 @@ builder_inspect(DockerBuilder *builder, const char *image, GError **error)
 	return docker_call(builder->docker, "GET", NULL, error, "/images/%s/json", escaped);
 }
 
+/* The digest of what is pushed, or of what was pushed before. The caller frees it. */
+static char *
+push(DockerBuilder *builder,
+    const char *app,
+    const char *tag,
+    BuildText *text,
+    GCancellable *cancel,
+    GError **error)
+{
+	g_autofree char *repository = g_strdup_printf("%s/%s", builder->registry, app);
+	GError *cause = NULL;
+	char *known = builder->keeps_tags ? registry_digest(builder, app, tag, &cause) : NULL;
+	if (known || cause) {
+		if (cause)
+			g_propagate_error(error, cause);
+		return known;
+	}
+
+	build_text_line(text, "Running: docker push %s:%s", repository, tag);
+	DockerPush push = {.repository = repository, .tag = tag, .login = &builder->login};
+	return docker_push(builder->docker, &push, cancel, error);
+}
+
 BuilderImage *
 builder_store(DockerBuilder *builder,
     const char *app,
@@ -127,22 +87,21 @@ builder_store(DockerBuilder *builder,
     GCancellable *cancel,
     GError **error)
 {
-	g_autofree char *repository = g_strdup_printf("%s/%s", builder->registry, app);
-	build_text_line(text, "Running: docker push %s:%s", repository, tag);
-	g_autofree char *digest = push(builder, repository, tag, cancel, error);
+	g_autofree char *name = g_strdup_printf("%s/%s:%s", builder->registry, app, tag);
+	g_autofree char *digest = push(builder, app, tag, text, cancel, error);
 	if (!digest || !read_back(builder, app, digest, error)) {
-		g_prefix_error(error, "push of %s:%s: ", repository, tag);
+		g_prefix_error(error, "push of %s: ", name);
 		return NULL;
 	}
 	build_text_line(text, "Pushed: %s", digest);
 
-	g_autoptr(BuilderImage) image = g_new0(BuilderImage, 1);
-	image->reference = g_strdup_printf("%s@%s", repository, digest);
-	json_auto_t *description = builder_inspect(builder, image->reference, error);
+	json_auto_t *description = builder_inspect(builder, name, error);
 	if (!description)
 		return NULL;
 
+	BuilderImage *image = g_new0(BuilderImage, 1);
+	image->reference = g_strdup_printf("%s/%s@%s", builder->registry, app, digest);
 	image->digest = g_steal_pointer(&digest);
 	image->port = exposed_port(description);
-	return g_steal_pointer(&image);
+	return image;
 }

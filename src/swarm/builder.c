@@ -205,6 +205,10 @@ builder_free(Builder *part)
 
 	http_client_free(builder->registry_client);
 	g_free(builder->registry);
+	g_free(builder->host);
+	g_free(builder->folder);
+	g_free((char *)builder->login.user);
+	g_free((char *)builder->login.password);
 	g_free(builder);
 }
 
@@ -217,15 +221,25 @@ static const BuilderOps ops = {
 };
 
 Builder *
-builder_docker_new(Docker *docker, const char *registry, GError **error)
+builder_docker_new(Docker *docker, const BuilderRegistry *registry, GError **error)
 {
 	DockerBuilder *builder = g_new0(DockerBuilder, 1);
-	g_autofree char *url = g_strconcat("http://", registry, NULL);
+	bool has_folder = registry->folder && *registry->folder;
+	g_autofree char *url =
+	    g_strconcat(registry->has_tls ? "https://" : "http://", registry->host, NULL);
 
 	builder->part.ops = &ops;
 	builder->docker = docker;
-	builder->registry = g_strdup(registry);
-	builder->registry_client = http_client_new(
-	    &(HttpOptions){.base_url = url, .user_agent = "carrack/" CARRACK_VERSION});
+	builder->host = g_strdup(registry->host);
+	builder->folder = has_folder ? g_strconcat(registry->folder, "/", NULL) : g_strdup("");
+	builder->registry = has_folder ? g_strconcat(registry->host, "/", registry->folder, NULL)
+				       : g_strdup(registry->host);
+	builder->login.user = g_strdup(registry->login.user);
+	builder->login.password = g_strdup(registry->login.password);
+	builder->keeps_tags = registry->keeps_tags;
+	builder->registry_client = http_client_new(&(HttpOptions){.base_url = url,
+	    .user = registry->login.user,
+	    .password = registry->login.password,
+	    .user_agent = "carrack/" CARRACK_VERSION});
 	return &builder->part;
 }

@@ -22,19 +22,40 @@ run_clear(Run *run)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Run, run_clear)
 
 /* The engine reads base64 in its form for URLs. */
-char *
-docker_login_header(const DockerLogin *login)
+static char *
+header_of(const char *name, const json_t *value)
 {
-	bool is_known = login && login->user;
-	json_auto_t *value = is_known ? json_pack("{s:s, s:s}", "username", login->user, "password",
-					    login->password ? login->password : "")
-				      : json_object();
 	g_autofree char *text = json_text(value, false);
 	g_autofree char *encoded = g_base64_encode((const guchar *)text, strlen(text));
 
 	g_strdelimit(encoded, "+", '-');
 	g_strdelimit(encoded, "/", '_');
-	return g_strconcat("X-Registry-Auth: ", encoded, NULL);
+	return g_strconcat(name, ": ", encoded, NULL);
+}
+
+static json_t *
+login_value(const DockerLogin *login)
+{
+	return json_pack("{s:s, s:s}", "username", login->user, "password",
+	    login->password ? login->password : "");
+}
+
+char *
+docker_login_header(const DockerLogin *login)
+{
+	json_auto_t *value = login && login->user ? login_value(login) : json_object();
+
+	return header_of("X-Registry-Auth", value);
+}
+
+char *
+docker_logins_header(const char *host, const DockerLogin *login)
+{
+	if (!login->user)
+		return NULL;
+
+	json_auto_t *value = json_pack("{s:o}", host, login_value(login));
+	return header_of("X-Registry-Config", value);
 }
 
 static bool

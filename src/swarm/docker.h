@@ -74,3 +74,33 @@ docker_lines_feed(gpointer lines, const void *bytes, gsize length, GError **erro
 
 void
 docker_lines_clear(DockerLines *lines);
+
+/* Who we are at a registry. */
+typedef struct {
+	const char *user;
+	const char *password;
+} DockerLogin;
+
+/* The header «X-Registry-Auth: …» of pushes and pulls; the engine wants it even from those who have
+ * nothing to say (`login` NULL or without a user). The caller frees it. */
+char *
+docker_login_header(const DockerLogin *login);
+
+/* The same for a build, which may begin with images of that registry; NULL without a user. */
+char *
+docker_logins_header(const char *host, const DockerLogin *login);
+
+typedef struct {
+	const char *repository; /* «host:port/name»: there is a local image «repository:tag» */
+	const char *tag;
+	const DockerLogin *login; /* or NULL */
+	/* What becomes of a layer: «Preparing», «Pushing», «Pushed», «Layer already exists». Or
+	 * NULL. */
+	void (*progress)(gpointer data, const char *layer, const char *status);
+	gpointer progress_data;
+	unsigned timeout_ms; /* 0: none */
+} DockerPush;
+
+/* Pushes an image and returns its digest at the registry, which the caller frees. */
+char *
+docker_push(Docker *docker, const DockerPush *push, GCancellable *cancel, GError **error);

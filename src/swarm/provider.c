@@ -46,7 +46,7 @@ open_services(Provider *provider, const SwarmOptions *options, GError **error)
 	if (!provider->router)
 		return false;
 	provider->certificates = certificates_files_new(provider->router);
-	provider->builder = builder_docker_new(docker, registry, error);
+	provider->builder = builder_docker_new(docker, &(BuilderRegistry){.host = registry}, error);
 	if (!provider->builder)
 		return false;
 	provider->engine = engine_swarm_new(docker, provider->logs, options, error);

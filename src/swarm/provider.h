@@ -44,9 +44,18 @@ engine_swarm_new(Docker *docker, Logs *logs, const SwarmOptions *options, GError
 Router *
 router_haproxy_new(const SwarmOptions *options, GError **error);
 
-/* `registry` is host:port as the engine reaches it. */
+/* Where a builder stores images. */
+typedef struct {
+	const char *host;   /* host:port as the engine reaches it */
+	const char *folder; /* before the app in names: «HOST/FOLDER/APP»; or NULL */
+	DockerLogin login;  /* also for base images there; without a user: none */
+	bool has_tls;
+	bool keeps_tags; /* refuses to push a tag again */
+} BuilderRegistry;
+
+/* Copies what `registry` says. */
 Builder *
-builder_docker_new(Docker *docker, const char *registry, GError **error);
+builder_docker_new(Docker *docker, const BuilderRegistry *registry, GError **error);
 
 /* Certificates that the router serves; `router` is one of router_haproxy_new and outlives them. */
 Certificates *

@@ -106,7 +106,8 @@ set_up(Fixture *fixture, gconstpointer data)
 	start_registry(fixture);
 	fixture->docker = docker_new(SOCKET, &error);
 	g_assert_no_error(error);
-	fixture->builder = builder_docker_new(fixture->docker, fixture->address, &error);
+	fixture->builder = builder_docker_new(
+	    fixture->docker, &(BuilderRegistry){.host = fixture->address}, &error);
 	g_assert_no_error(error);
 }
 
