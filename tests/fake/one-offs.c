@@ -452,8 +452,10 @@ bool
 one_off_stop(FakeEngine *fake, const char *id)
 {
 	OneOff *one_off = find(fake, id);
-	if (one_off && one_off->process->state == PROCESS_RUNNING)
-		kill(-one_off->pid, SIGTERM);
+	bool is_running = one_off && one_off->process->state == PROCESS_RUNNING;
+	/* In its first moment it has no session of its own yet. */
+	if (is_running && kill(-one_off->pid, SIGTERM) != 0)
+		kill(one_off->pid, SIGTERM);
 	return one_off != NULL;
 }
 

@@ -149,7 +149,7 @@ there_are_never_two(void)
 	g_autofree char *old = first(fixture);
 	g_autofree char *folder = g_dir_make_tmp(NULL, NULL);
 	g_autofree char *command =
-	    g_strdup_printf("mkdir %s/lock || exit 5; trap 'rmdir %s/lock; exit 1' TERM; "
+	    g_strdup_printf("trap 'rmdir %s/lock; exit 1' TERM; mkdir %s/lock || exit 5; "
 			    "test -e %s/go || sleep 60 & wait $!; rmdir %s/lock",
 		folder, folder, folder, folder);
 	g_autofree char *lock = g_build_filename(folder, "lock", NULL);
@@ -170,6 +170,26 @@ there_are_never_two(void)
 	g_rmdir(folder);
 }
 
+/* As a crash leaves it: nobody has ended it. */
+static void
+one_that_is_left_is_ended_first(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	g_autofree char *old = first(fixture);
+	static const char *const sleeps[] = {"sleep", "60", NULL};
+	RunOptions options = {
+	    .service = "web", .name = "release", .role = ROLE_RELEASE, .command = sleeps};
+	g_autoptr(GError) error = NULL;
+	g_autofree char *left = rack_process_run(fixture->rack, "shop", &options, NULL, &error);
+	g_assert_no_error(error);
+	g_autofree char *new = release(fixture, NULL, "true");
+	json_auto_t *timeline = fixture_promote(fixture, "shop", new);
+	g_assert_cmpstr(json_text_of(timeline, "state", ""), ==, "succeeded");
+	json_auto_t *record = rack_process(fixture->rack, "shop", left, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(json_text_of(record, "status", ""), ==, "failed");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -179,5 +199,6 @@ main(int argc, char **argv)
 	ADD("its-failure-leaves-the-old-release", its_failure_leaves_the_old_release);
 	ADD("a-cancel-ends-it", a_cancel_ends_it);
 	ADD("there-are-never-two-of-it", there_are_never_two);
+	ADD("one-that-is-left-is-ended-first", one_that_is_left_is_ended_first);
 	return g_test_run();
 }

@@ -31,7 +31,7 @@ manifest_of(const Case *own, const char *more)
 static void
 promote(Case *own, const char *manifest, const char *command)
 {
-	g_autofree char *env = g_strconcat("RUN=", command, NULL);
+	g_autofree char *env = g_strconcat("RUN=", command, "\nTIMER_FILE=", own->file, NULL);
 	g_autofree char *release = fixture_release(own->fixture, "shop", manifest, env);
 	json_auto_t *timeline = fixture_promote(own->fixture, "shop", release);
 	g_assert_cmpstr(json_text_of(timeline, "state", ""), ==, "succeeded");
@@ -45,7 +45,6 @@ begin(const char *more, const char *command)
 	own.file = g_build_filename(own.folder, "runs", NULL);
 	gint64 soon = g_get_real_time() + 90 * MINUTE;
 	own.base = soon - soon % G_TIME_SPAN_HOUR;
-	g_setenv("TIMER_FILE", own.file, TRUE);
 	fixture_app(own.fixture, "shop");
 	g_autofree char *manifest = manifest_of(&own, more);
 	promote(&own, manifest, command);
@@ -170,8 +169,9 @@ the_live_release_says_what_runs(void)
 	Case own = begin("", "echo one >> $TIMER_FILE");
 	look(&own, 0);
 	/* A variable that is set and not promoted changes nothing. */
-	g_autofree char *waiting =
-	    fixture_release(own.fixture, "shop", NULL, "RUN=echo two >> $TIMER_FILE");
+	g_autofree char *env =
+	    g_strconcat("RUN=echo two >> $TIMER_FILE\nTIMER_FILE=", own.file, NULL);
+	g_autofree char *waiting = fixture_release(own.fixture, "shop", NULL, env);
 	look(&own, 1);
 	json_auto_t *timeline = fixture_promote(own.fixture, "shop", waiting);
 	look(&own, 2);
