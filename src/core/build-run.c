@@ -224,6 +224,7 @@ image_build(BuildRun *run, const ManifestService *service, GError **error)
 	    .build = run->build->id,
 	    .service = service->name,
 	    .archive = run->archive,
+	    .source = run->build->source,
 	    .path = path,
 	    .dockerfile = service->build.manifest,
 	    .target = service->build.target,

@@ -13,6 +13,7 @@ typedef struct {
 	const char *build;      /* id */
 	const char *service;    /* the first of those that share this image; part of its name */
 	const char *archive;    /* local file */
+	const char *source;     /* where it came from: object://APP/KEY, for who builds elsewhere */
 	const char *path;       /* context in the archive, «» for all */
 	const char *dockerfile; /* relative to path */
 	const char *target;     /* or NULL */
