@@ -1,4 +1,4 @@
-"""Documents in DynamoDB and objects in S3: what every such part promises (aws-store, aws-objects)."""
+"""Documents in DynamoDB, objects in S3, logs in CloudWatch: what every such part promises (aws-store, aws-objects, aws-logs)."""
 import contextlib
 import http.client
 import http.server
@@ -14,6 +14,7 @@ from conftest import Client
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "templates/rack.yaml"
 PROGRAM = os.environ.get("AWS_STORE", "aws-store")
+LOGS = os.environ.get("AWS_LOGS", "aws-logs")
 OBJECTS = os.environ.get("AWS_OBJECTS", "aws-objects")
 
 
@@ -35,8 +36,8 @@ def table(root):
     return name
 
 
-def run(client: Client, table: str, *arguments: str, program: str = PROGRAM) -> None:
-    result = subprocess.run([program, table, *arguments], capture_output=True, text=True, env=client.environment, timeout=300,
+def run(client: Client, *arguments: str, program: str = PROGRAM) -> None:
+    result = subprocess.run([program, *arguments], capture_output=True, text=True, env=client.environment, timeout=300,
                             check=False)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
@@ -91,3 +92,7 @@ def test_a_lost_answer_is_no_failure(root, table, ministack):
 
 def test_every_promise_of_objects(user, bucket):
     run(user, bucket, program=OBJECTS)
+
+
+def test_every_promise_of_logs(root):
+    run(root, program=LOGS)
