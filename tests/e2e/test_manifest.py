@@ -25,8 +25,11 @@ COMPOSE = """services:
     extra_hosts: ["elsewhere:10.9.8.7"]
     stop_signal: SIGTERM
 """
-LOOK = "echo $ENTRY; pwd; id -u; id -g; id -G; ulimit -Sn; ulimit -Hn; df -k --output=size,target /scratch /dev/shm; grep CapBnd /proc/self/status; getent hosts elsewhere; " \
+LOOK = (
+    "echo $ENTRY; pwd; id -u; id -g; id -G; ulimit -Sn; ulimit -Hn; df -k --output=size,target /scratch /dev/shm; "
+    "grep CapBnd /proc/self/status; getent hosts elsewhere; "
     "touch /etc/x 2>/dev/null || echo sealed; touch /scratch/x && echo scratched"
+)
 
 
 def shell(app, verb, target, text):
