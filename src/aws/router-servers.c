@@ -366,18 +366,34 @@ remove_loose(Backend *backend, const char *process)
 }
 
 static bool
+is_drained_one(const Target *target, gconstpointer data)
+{
+	return target->is_drained;
+}
+
+/* What a group that does not serve holds goes all at once. */
+static bool
+deregister(BalancerRouter *self, Backend *backend, const char *process, GError **error)
+{
+	for (unsigned i = 0; i < GROUPS; i++) {
+		Group *group = &backend->groups[i];
+		TargetChoice choice = group->weight > 0 ? is_process : is_drained_one;
+		if (!balancer_targets_deregister(self, group, choice, process, error))
+			return false;
+	}
+	return true;
+}
+
+static bool
 remove_claimed(BalancerRouter *self, Backend *backend, const char *process, GError **error)
 {
-	bool is_good = true;
 	unsigned index = 0;
 	unsigned place = 0;
 	Target *target;
 	while ((target = balancer_target_of(backend, process, &index, &place)))
 		target->is_drained = true;
-	is_good = balancer_balance(self, backend, error);
-	for (unsigned i = 0; i < GROUPS && is_good; i++)
-		is_good = balancer_targets_deregister(
-		    self, &backend->groups[i], is_process, process, error);
+	bool is_good =
+	    balancer_balance(self, backend, error) && deregister(self, backend, process, error);
 
 	/* Whatever the balancer answered, it is nobody's now. */
 	index = place = 0;
@@ -387,6 +403,16 @@ remove_claimed(BalancerRouter *self, Backend *backend, const char *process, GErr
 	}
 	touch(backend);
 	return is_good;
+}
+
+/* Somebody that nobody has claimed has died. While both groups serve, it may have been the last of
+ * one of them, and requests must not go there. */
+static bool
+note_stranger(BalancerRouter *self, Backend *backend, GError **error)
+{
+	bool are_both = backend->groups[0].weight > 0 && backend->groups[1].weight > 0;
+	return !are_both || (balancer_targets_look(self, backend, error) &&
+				balancer_balance(self, backend, error));
 }
 
 bool
@@ -406,17 +432,11 @@ balancer_remove(
 	if (!*process)
 		return remove_abandoned(self, backend, error);
 	if (!balancer_target_of(backend, process, &index, &place))
-		return true;
+		return note_stranger(self, backend, error);
 	return remove_claimed(self, backend, process, error);
 }
 
 /* Waiting */
-
-static bool
-is_drained_one(const Target *target, gconstpointer data)
-{
-	return target->is_drained;
-}
 
 /* One look: all of the group that are drained are deregistered by the first. */
 static bool

@@ -27,6 +27,8 @@ balancer_weigh(
 		is_same = is_same && backend->groups[i].weight == weights[i];
 		backend->groups[i].weight = weights[i];
 	}
+	if (!is_same)
+		backend->touched = g_get_monotonic_time();
 	/* Also without a change: an earlier call may have failed half way. */
 	if (!balancer_rules_apply(self, backend, error))
 		return false;
@@ -35,7 +37,6 @@ balancer_weigh(
 
 	if (backend->fresh != NO_GROUP && serves_alone(backend, (unsigned)backend->fresh))
 		backend->fresh = NO_GROUP;
-	backend->touched = g_get_monotonic_time();
 	return balancer_backend_save(self, backend, error);
 }
 

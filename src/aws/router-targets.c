@@ -115,7 +115,9 @@ bool
 balancer_targets_look(BalancerRouter *self, Backend *backend, GError **error)
 {
 	gint64 age = g_get_monotonic_time() - backend->touched;
-	bool is_active = backend->touched && age < ACTIVE_SECONDS * G_USEC_PER_SEC;
+	/* While both groups serve, one that has lost its processes must be seen. */
+	bool are_both = backend->groups[0].weight > 0 && backend->groups[1].weight > 0;
+	bool is_active = are_both || (backend->touched && age < ACTIVE_SECONDS * G_USEC_PER_SEC);
 	for (unsigned i = 0; i < GROUPS; i++) {
 		Group *group = &backend->groups[i];
 		/* A group that does not serve and was empty stays so until it is handed out. */

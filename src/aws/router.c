@@ -12,6 +12,7 @@
 #define REQUEST_MILLISECONDS 10000
 #define CHECK_SECONDS 600
 #define CHECK_AGAIN_SECONDS 60 /* when it could not be checked */
+#define SETTLE_SECONDS 30
 #define HTTPS_PORT 443
 
 /* Documents */
@@ -332,10 +333,12 @@ repair(BalancerRouter *self, Backend *backend)
 		make_whole(self, backend, NULL);
 }
 
-/* Whether the balancer has all our rules; with `is_repairing` what is missing is made. */
+/* Whether the balancer has all our rules; with `is_repairing` what is missing is made. A backend
+ * that has just been changed knows better than a list that may be older. */
 static bool
 compare(BalancerRouter *self, bool is_repairing, bool *is_whole, GError **error)
 {
+	gint64 old = g_get_monotonic_time() - SETTLE_SECONDS * G_USEC_PER_SEC;
 	json_auto_t *list = balancer_rules_list(self, error);
 	if (!list)
 		return false;
@@ -345,7 +348,7 @@ compare(BalancerRouter *self, bool is_repairing, bool *is_whole, GError **error)
 	for (guint i = 0; i < all->len; i++) {
 		Backend *backend = all->pdata[i];
 		LOCKED(&backend->lock);
-		if (backend->version == 0)
+		if (backend->version == 0 || (backend->touched && backend->touched > old))
 			continue;
 		backend->is_whole = balancer_rules_compare(backend, list) && backend->is_whole;
 		*is_whole = *is_whole && backend->is_whole;

@@ -55,6 +55,9 @@ several(Fixture *fixture, gconstpointer data)
 	for (unsigned i = 0; i < 3; i++) {
 		webs[i] = fixture_serve(fixture, names[i]);
 		fixture_register(fixture, two, webs[i]);
+		/* The others are still being checked when the first is let in. */
+		if (i == 0)
+			fixture_wait_state(fixture, two, webs[i], "healthy");
 	}
 	unsigned before = fixture_calls(fixture, "ModifyRule");
 	for (unsigned i = 0; i < 3; i++)

@@ -74,6 +74,7 @@ static void
 host_race(Fixture *fixture, gconstpointer data)
 {
 	enum { RACERS = 6 };
+	static const char *const hosts[] = {"prize.test", NULL};
 	Racer racers[RACERS] = {0};
 	GThread *threads[RACERS];
 	unsigned winners = 0;
@@ -81,8 +82,12 @@ host_race(Fixture *fixture, gconstpointer data)
 		racers[i].app = g_strdup_printf("racer%u", i);
 		racers[i].router =
 		    router_balancer_new(fixture->rack, fixture->provider->store, NULL);
-		threads[i] = g_thread_new("racer", race, &racers[i]);
+		/* Each has read the table while the host was free. */
+		g_assert_true(
+		    racers[i].router->ops->check_hosts(racers[i].router, "x", "web", hosts, NULL));
 	}
+	for (unsigned i = 0; i < RACERS; i++)
+		threads[i] = g_thread_new("racer", race, &racers[i]);
 	for (unsigned i = 0; i < RACERS; i++)
 		g_thread_join(threads[i]);
 	for (unsigned i = 0; i < RACERS; i++)
