@@ -309,7 +309,8 @@ pass_page(BuildTask *task, bool *has_more, GError **error)
 	gsize index;
 	json_t *event;
 	json_array_foreach(events, index, event) pass_event(task, event);
-	*has_more = token && json_array_size(events) > 0;
+	/* The end is told by the same token again. */
+	*has_more = token && g_strcmp0(token, task->token);
 	if (token) {
 		g_free(task->token);
 		task->token = g_strdup(token);
@@ -368,7 +369,8 @@ follow(BuildTask *task, GError **error)
 			return NULL;
 
 		GError *cause = NULL;
-		BuildResult *result = task->is_running ? get_result(task, &cause) : NULL;
+		bool may_be_done = task->is_running || task->is_over;
+		BuildResult *result = may_be_done ? get_result(task, &cause) : NULL;
 		if (result || cause) {
 			if (cause)
 				g_propagate_error(error, cause);

@@ -4,6 +4,7 @@
  *   carrackd          serves the API on a unix socket, on AWS on a port, until SIGTERM or SIGINT
  *   carrackd router   prepares HAProxy's configuration, then becomes HAProxy
  *   carrackd end PID  ends a process and what it has started
+ *   carrackd build    does one build of a rack on AWS (build.c)
  *
  * It alone chooses the provider. What is not there yet (the engine after a reboot) is waited for,
  * with growing pauses, instead of ending; what is wrong (no password, a damaged store) ends it with
@@ -12,6 +13,7 @@
 #include "api/api.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "daemon/build.h"
 #include "daemon/options.h"
 #include "swarm/process-end.h"
 
@@ -168,10 +170,11 @@ become_router(GError **error)
 }
 
 static const char usage[] =
-    "usage: carrackd [router | end PID | --version | --help]\n\n"
+    "usage: carrackd [router | end PID | build | --version | --help]\n\n"
     "Serves a rack's API on a unix socket, on AWS on a port; `carrackd router` becomes the rack's "
     "HAProxy,\n"
-    "`carrackd end` ends a process and what it has started.\n"
+    "`carrackd end` ends a process and what it has started, `carrackd build` does one build of a "
+    "rack on AWS.\n"
     "Options come from the environment: CARRACK_PASSWORD_FILE (required to serve), CARRACK_RACK,\n"
     "CARRACK_DOMAIN, CARRACK_HTTP_PORT, CARRACK_HTTPS_PORT, CARRACK_API_PORT,\n"
     "CARRACK_REGISTRY_PORT, CARRACK_DATA_FOLDER, CARRACK_RUN_FOLDER, CARRACK_ROUTER_FOLDER,\n"
@@ -192,6 +195,15 @@ end_process(const char *text)
 	return 0;
 }
 
+static bool
+build(GError **error)
+{
+	g_auto(GStrv) environment = g_get_environ();
+	sigset_t signals;
+	ending_signals(&signals);
+	return daemon_build((const char *const *)environment, error);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -207,13 +219,14 @@ main(int argc, char **argv)
 	}
 	if (argc == 3 && strcmp(verb, "end") == 0)
 		return end_process(argv[2]);
-	if (argc > 2 || (*verb && strcmp(verb, "router") != 0)) {
+	bool is_build = strcmp(verb, "build") == 0;
+	if (argc > 2 || (*verb && !is_build && strcmp(verb, "router") != 0)) {
 		g_printerr("%s", usage);
 		return 2;
 	}
 
 	set_limits();
-	bool done = *verb ? become_router(&error) : serve(&error);
+	bool done = is_build ? build(&error) : *verb ? become_router(&error) : serve(&error);
 	if (!done)
 		log_failure("failed", error);
 	return done ? 0 : 1;
