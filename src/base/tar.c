@@ -124,6 +124,42 @@ pack_bytes(Pack *pack, const WalkEntry *from, GError **error)
 	return true;
 }
 
+static void
+count_packed(Pack *pack, guint64 size)
+{
+	pack->files++;
+	pack->bytes += size;
+	if (pack->options->progress != NULL)
+		pack->options->progress(pack->options->progress_data, pack->files, pack->bytes);
+}
+
+static bool
+pack_text(Pack *pack, const TarText *from, GError **error)
+{
+	gsize length = strlen(from->text);
+	ArchiveEntry *entry = archive_entry_clear(pack->entry);
+	archive_entry_set_pathname(entry, from->path);
+	archive_entry_set_filetype(entry, AE_IFREG);
+	archive_entry_set_perm(entry, 0644);
+	archive_entry_set_size(entry, (la_int64_t)length);
+	if (!tar_write_header(pack->archive, entry) ||
+	    archive_write_data(pack->archive, from->text, length) != (la_ssize_t)length)
+		return pack_error(pack, from->path, error);
+
+	count_packed(pack, length);
+	return true;
+}
+
+static bool
+pack_texts(Pack *pack, GError **error)
+{
+	for (gsize i = 0; i < pack->options->text_count; i++) {
+		if (!pack_text(pack, &pack->options->texts[i], error))
+			return false;
+	}
+	return true;
+}
+
 static bool
 pack_visit(gpointer data, const WalkEntry *from, GError **error)
 {
@@ -135,10 +171,7 @@ pack_visit(gpointer data, const WalkEntry *from, GError **error)
 	if (!pack_bytes(pack, from, error))
 		return false;
 
-	pack->files++;
-	pack->bytes += (guint64)from->status->st_size;
-	if (pack->options->progress != NULL)
-		pack->options->progress(pack->options->progress_data, pack->files, pack->bytes);
+	count_packed(pack, (guint64)from->status->st_size);
 	return true;
 }
 
@@ -177,7 +210,8 @@ tar_pack(const char *folder,
 	pack->entry = entry;
 
 	bool packed = pack_open(pack, error) &&
-		      walk_folder(folder, pack->options, pack_visit, pack, cancel, error);
+		      walk_folder(folder, pack->options, pack_visit, pack, cancel, error) &&
+		      pack_texts(pack, error);
 	if (packed && archive_write_close(pack->archive) != ARCHIVE_OK)
 		packed = pack_error(pack, folder, error);
 	/* The library completes an archive when it is freed, also one that failed. */

@@ -6,6 +6,12 @@
 
 #include "base/http.h"
 
+/* A file of an archive that its folder does not have. */
+typedef struct {
+	const char *path;
+	const char *text;
+} TarText;
+
 typedef struct {
 	/* Called for each path («a/b», no leading «./») with its kind; true leaves the path out. A
 	 * folder that is left out is still entered when `enter` says so (a later exception may
@@ -19,6 +25,9 @@ typedef struct {
 	 * files). May be NULL. */
 	void (*warn)(gpointer data, const char *line);
 	gpointer warn_data;
+	/* Packed at the end. */
+	const TarText *texts;
+	gsize text_count;
 } TarPackOptions;
 
 /* Packs `folder` (entries sorted by bytes, symbolic links kept, owner 0:0, modes and times as they

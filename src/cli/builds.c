@@ -5,6 +5,7 @@
 #include "cli/builds.h"
 
 #include "cli/git.h"
+#include "cli/init.h"
 #include "cli/releases.h"
 #include "cli/upload.h"
 #include "cli/verbs.h"
@@ -29,14 +30,19 @@ builds_path(const Call *call, const char *build, const char *what)
 /* Before anything is sent */
 
 static void
-announce(Call *call, const char *folder, const Source *source)
+announce(Call *call, const char *folder, const Source *source, const Detection *generated)
 {
 	const Manifest *manifest = source_manifest(source);
 	g_autoptr(GPtrArray) submodules = source_empty_submodules(source);
+	g_autofree char *what =
+	    generated
+		? g_strdup_printf("no Dockerfile in %s: taken for %s; carrack init writes one",
+		      folder, generated->title)
+		: g_strdup_printf("%s in %s", source_file(source), folder);
 
-	output_note(call->output, "%s app %s on rack %s (%s in %s)",
+	output_note(call->output, "%s app %s on rack %s (%s)",
 	    strcmp(call->verb->words, "deploy") == 0 ? "Deploying" : "Building", call->app,
-	    client_name(call->client), source_file(source), folder);
+	    client_name(call->client), what);
 	for (guint i = 0; i < manifest->warnings->len; i++)
 		output_note(call->output, "warning: %s", (char *)manifest->warnings->pdata[i]);
 	for (guint i = 0; i < submodules->len; i++)
@@ -76,16 +82,20 @@ open_source(Call *call, const char *folder, GError **error)
 	if (!env)
 		return NULL;
 
+	g_autoptr(Detection) generated = NULL;
+	if (!init_for_build(call, folder, &generated, error))
+		return NULL;
 	SourceOptions options = {
 	    .manifest_file = call_flag(call, "manifest"),
 	    .env = env,
 	    .is_strict = call_has(call, "strict"),
+	    .generated = generated,
 	};
 	g_autoptr(Source) source = source_open(folder, &options, error);
 	if (!source || !check_serves(call, source, error) ||
 	    !manifest_check_env(source_manifest(source), env, error))
 		return NULL;
-	announce(call, folder, source);
+	announce(call, folder, source, generated);
 	return g_steal_pointer(&source);
 }
 

@@ -6,6 +6,7 @@
  */
 #include "cli/releases.h"
 #include "cli/verbs.h"
+#include "detect/detect.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -111,11 +112,21 @@ offer_variables(Completion *completion)
 		offer(completion, names[i], NULL);
 }
 
+static void
+offer_languages(Completion *completion)
+{
+	g_autofree const char **names = detect_languages();
+	for (gsize i = 0; names[i]; i++)
+		offer(completion, names[i], NULL);
+}
+
 /* What a placeholder of the tables stands for. */
 static void
 offer_things(Completion *completion, const char *placeholder)
 {
-	if (strstr(placeholder, "app"))
+	if (strcmp(placeholder, "language") == 0)
+		offer_languages(completion);
+	else if (strstr(placeholder, "app"))
 		offer_list(completion, "/apps", "name");
 	else if (strstr(placeholder, "rack"))
 		offer_racks(completion);

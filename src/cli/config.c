@@ -15,7 +15,7 @@ struct Config {
 	json_t *root;
 };
 
-static char *
+char *
 config_folder(void)
 {
 	const char *folder = g_getenv("CARRACK_CONFIG");

@@ -18,6 +18,10 @@ typedef struct {
 	bool insecure;      /* the server's certificate is not verified */
 } ConfigRack;
 
+/* That folder. The caller frees it. */
+char *
+config_folder(void);
+
 /* An empty one when there is no file yet. */
 Config *
 config_load(GError **error);

@@ -19,8 +19,9 @@ struct Source {
 	char *file;
 	Manifest *manifest;
 	Ignore *ignore;
-	GPtrArray *needed;   /* files that are always sent; of char * */
-	GPtrArray *contexts; /* build folders other than the whole; of char * */
+	GPtrArray *needed;     /* files that are always sent; of char * */
+	GPtrArray *contexts;   /* build folders other than the whole; of char * */
+	GHashTable *generated; /* path → text, of files that are not there; never NULL */
 };
 
 static char *
@@ -33,7 +34,8 @@ static bool
 is_file(const Source *source, const char *path)
 {
 	g_autofree char *full = path_in(source, path);
-	return g_file_test(full, G_FILE_TEST_IS_REGULAR);
+	return g_hash_table_contains(source->generated, path) ||
+	       g_file_test(full, G_FILE_TEST_IS_REGULAR);
 }
 
 /* «./api/» and «api» are one path; «» is the folder itself. The caller frees it. */
@@ -49,6 +51,12 @@ read_text(const Source *source, const char *path, char **text, gsize *length, GE
 {
 	g_autofree char *full = path_in(source, path);
 	g_autoptr(GError) failure = NULL;
+	const char *generated = g_hash_table_lookup(source->generated, path);
+	if (generated) {
+		*text = g_strdup(generated);
+		*length = strlen(generated);
+		return true;
+	}
 	if (!g_file_get_contents(full, text, length, &failure))
 		return error_set(error, CARRACK_ERROR_INVALID, "%s", failure->message);
 	if (*length <= LIMIT_MANIFEST_BYTES)
@@ -62,7 +70,8 @@ read_text(const Source *source, const char *path, char **text, gsize *length, GE
 /* Reading of the manifest: which files of a folder it is made of. */
 typedef struct {
 	const char *folder;
-	GPtrArray *needed; /* or NULL */
+	GPtrArray *needed;     /* or NULL */
+	GHashTable *generated; /* or NULL */
 } Reading;
 
 static char *
@@ -71,7 +80,13 @@ read_beside(gpointer data, const char *path, gsize *length, GError **error)
 	const Reading *reading = data;
 	g_autofree char *full = g_build_filename(reading->folder, path, NULL);
 	g_autoptr(GError) failure = NULL;
+	const char *generated =
+	    reading->generated ? g_hash_table_lookup(reading->generated, path) : NULL;
 	char *text = NULL;
+	if (generated) {
+		*length = strlen(generated);
+		return g_strdup(generated);
+	}
 	if (!g_file_test(full, G_FILE_TEST_IS_REGULAR))
 		return NULL;
 	if (!g_file_get_contents(full, &text, length, &failure)) {
@@ -120,7 +135,7 @@ source_manifest_text(const char *folder, const char *manifest_file, char **file,
 static bool
 read_manifest(Source *source, const char *wanted, const SourceOptions *options, GError **error)
 {
-	Reading reading = {source->folder, source->needed};
+	Reading reading = {source->folder, source->needed, source->generated};
 	g_autofree char *text = read_text_of(&reading, wanted, &source->file, error);
 	if (!text)
 		return false;
@@ -201,6 +216,18 @@ read_ignore(Source *source, GError **error)
 	return source->ignore != NULL;
 }
 
+/* What is there stays as it is. */
+static void
+take_generated(Source *source, const Detection *detection)
+{
+	for (guint i = 0; detection && i < detection->files->len; i++) {
+		const DetectedFile *file = detection->files->pdata[i];
+		if (!is_file(source, file->path))
+			g_hash_table_insert(
+			    source->generated, g_strdup(file->path), g_strdup(file->text));
+	}
+}
+
 Source *
 source_open(const char *folder, const SourceOptions *options, GError **error)
 {
@@ -213,7 +240,9 @@ source_open(const char *folder, const SourceOptions *options, GError **error)
 	source->folder = g_strdup(folder);
 	source->needed = g_ptr_array_new_with_free_func(g_free);
 	source->contexts = g_ptr_array_new_with_free_func(g_free);
+	source->generated = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	g_ptr_array_add(source->needed, g_strdup(IGNORE_FILE));
+	take_generated(source, options->generated);
 	bool is_good = read_manifest(source, options->manifest_file, options, error) &&
 		       check_builds(source, error) && read_ignore(source, error);
 	return is_good ? g_steal_pointer(&source) : NULL;
@@ -231,6 +260,7 @@ source_free(Source *source)
 	ignore_free(source->ignore);
 	g_ptr_array_unref(source->needed);
 	g_ptr_array_unref(source->contexts);
+	g_hash_table_unref(source->generated);
 	g_free(source);
 }
 
@@ -336,6 +366,20 @@ is_left_out(gpointer data, const char *path, bool is_folder, bool *enter)
 	return true;
 }
 
+/* In one order always: the same folder gives the same archive. */
+static GArray *
+generated_texts(const Source *source)
+{
+	GArray *texts = g_array_new(FALSE, FALSE, sizeof(TarText));
+	g_autoptr(GList) paths = g_hash_table_get_keys(source->generated);
+	paths = g_list_sort(paths, (GCompareFunc)(void (*)(void))strcmp);
+	for (GList *path = paths; path; path = path->next) {
+		TarText text = {path->data, g_hash_table_lookup(source->generated, path->data)};
+		g_array_append_val(texts, text);
+	}
+	return texts;
+}
+
 bool
 source_pack(Source *source,
     const TarPackOptions *options,
@@ -345,8 +389,11 @@ source_pack(Source *source,
     GError **error)
 {
 	TarPackOptions all = *options;
+	g_autoptr(GArray) texts = generated_texts(source);
 
 	all.ignored = is_left_out;
 	all.ignored_data = source;
+	all.texts = (const TarText *)texts->data;
+	all.text_count = texts->len;
 	return tar_pack(source->folder, &all, write, data, cancel, error);
 }

@@ -1,11 +1,13 @@
 /*
  * A folder that is to be built: its manifest, read and checked here before anything is sent, and
- * what of it is sent. .dockerignore decides, but what the build itself needs (the manifest, every
- * Dockerfile, .dockerignore) is always there, and .git only when .dockerignore says «!.git».
+ * what of it is sent. What was generated for it (detect/detect.h) is sent as if it were there.
+ * .dockerignore decides, but what the build itself needs (the manifest, every Dockerfile,
+ * .dockerignore) is always there, and .git only when .dockerignore says «!.git».
  */
 #pragma once
 
 #include "base/tar.h"
+#include "detect/detect.h"
 #include "manifest/manifest.h"
 
 typedef struct Source Source;
@@ -13,7 +15,8 @@ typedef struct Source Source;
 typedef struct {
 	const char *manifest_file; /* NULL: the first of manifest_file_names that is there */
 	const Env *env;
-	bool is_strict; /* unknown keys are errors */
+	bool is_strict;             /* unknown keys are errors */
+	const Detection *generated; /* files that the folder lacks; or NULL */
 } SourceOptions;
 
 /* Reads the manifest of the folder, and checks that this rack can run it and that each service has

@@ -126,6 +126,9 @@ bool
 help(Call *call, GError **error);
 
 bool
+init(Call *call, GError **error);
+
+bool
 login(Call *call, GError **error);
 
 bool

@@ -78,13 +78,19 @@ procfile_is_there(const Project *project)
 	return project_matches(project, PROCFILE, "^\\s*[^#\\s][^:\\n]*:");
 }
 
-/* As a list of words in YAML, which JSON is. «${» is written so that the manifest does not take it
- * for a variable of its own: the shell in the process is to read it. */
 static char *
 shell_words(const char *command)
 {
 	json_auto_t *words = json_pack("[s, s, o]", "sh", "-c", json_text_value(command));
-	g_autofree char *text = json_dumps(words, 0);
+	return json_dumps(words, 0);
+}
+
+/* The same in YAML, which JSON is. «${» is written so that the manifest does not take it for a
+ * variable of its own: the shell in the process is to read it. */
+static char *
+manifest_words(const char *command)
+{
+	g_autofree char *text = shell_words(command);
 	g_auto(GStrv) parts = g_strsplit(text, "${", -1);
 
 	return g_strjoinv("$\\u007B", parts);
@@ -105,7 +111,7 @@ procfile_web(const Project *project)
 static void
 write_service(GString *text, const Process *process, unsigned port)
 {
-	g_autofree char *words = shell_words(process->command);
+	g_autofree char *words = manifest_words(process->command);
 
 	g_string_append_printf(
 	    text, "  %s:\n    build: .\n    command: %s\n", process->name, words);
@@ -129,7 +135,7 @@ procfile_services(const Project *project, unsigned port, GError **error)
 			write_service(text, process, port);
 		} else {
 			g_free(release);
-			release = shell_words(process->command);
+			release = manifest_words(process->command);
 		}
 	}
 	if (text->len == 0) {
