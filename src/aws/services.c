@@ -66,10 +66,22 @@ const AwsService aws_services[AWS_SERVICE_COUNT] = {
 	.version = "2021-06-30"},
     [AWS_SECRETSMANAGER] = {SAME_NAME("secretsmanager"), .id = "SECRETS_MANAGER", JSON_1_1,
 	.target_prefix = "secretsmanager"},
+    [AWS_SERVICE_QUOTAS] = {.name = "service-quotas",
+	.endpoint = "servicequotas",
+	.signing_name = "servicequotas",
+	.id = "SERVICE_QUOTAS",
+	JSON_1_1,
+	.target_prefix = "ServiceQuotasV20190624"},
     [AWS_SNS] = {SAME_NAME("sns"), .id = "SNS", QUERY = "2010-03-31"},
     [AWS_SQS] = {SAME_NAME("sqs"), .id = "SQS", JSON_1_0, .target_prefix = "AmazonSQS"},
     [AWS_SSM] = {SAME_NAME("ssm"), .id = "SSM", JSON_1_1, .target_prefix = "AmazonSSM"},
     [AWS_STS] = {SAME_NAME("sts"), .id = "STS", QUERY = "2011-06-15"},
+    [AWS_TAGGING] = {.name = "resourcegroupstaggingapi",
+	.endpoint = "tagging",
+	.signing_name = "tagging",
+	.id = "RESOURCE_GROUPS_TAGGING_API",
+	JSON_1_1,
+	.target_prefix = "ResourceGroupsTaggingAPI_20170126"},
 };
 
 const AwsService *

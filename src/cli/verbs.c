@@ -18,7 +18,7 @@ static const Flag flags[] = {
     {"build-args", 0, "NAME=VALUE", "a build argument; may be given several times", true},
     {"ca", 0, "FILE", "certificates to trust besides the system's"},
     {"chain", 0, "FILE", "the certificates that lead to the authority"},
-    {"count", 0, "N", "how many processes"},
+    {"count", 0, "N", "how many processes, or instances"},
     {"cpu", 0, "UNITS", "cpu of a process; 1024 is a core"},
     {"description", 'd', "TEXT", "what the build is about"},
     {"detach", 'd', NULL, "let it go on by itself, and print only its id"},
@@ -38,15 +38,17 @@ static const Flag flags[] = {
     {"manifest", 'm', "FILE",
 	"the manifest (default: convox.yml, docker-compose.yml, Procfile, Dockerfile)"},
     {"memory", 0, "MB", "memory of a process"},
-    {"name", 'n', "NAME", "what to call the rack here"},
+    {"name", 'n', "NAME", "the rack's name; at a login, what to call it here"},
     {"no-cache", 0, NULL, "build every step anew"},
     {"no-entrypoint", 0, NULL, "run the command itself, without the image's entrypoint"},
     {"no-follow", 0, NULL, "end after the lines there are"},
     {"no-wait", 0, NULL, "return when the rack has accepted it"},
     {"password", 'p', "PASSWORD", "the rack's password; asked for when missing"},
+    {"profile", 0, "NAME", "the profile of ~/.aws (else AWS_PROFILE, default)"},
     {"promote", 'p', NULL, "promote the new release"},
     {"rack", 'r', "NAME",
 	"the rack (else CARRACK_RACK, the current one; RACK_URL goes before all)"},
+    {"region", 0, "REGION", "the region of AWS (else AWS_REGION, the profile's)"},
     {"release", 0, "RELEASE", "this release (run), only processes of it (ps)"},
     {"replace", 0, NULL, "drop the variables that are not given"},
     {"service", 's', "NAME", "only this service"},
@@ -54,6 +56,7 @@ static const Flag flags[] = {
     {"strict", 0, NULL, "unknown keys of the manifest are errors"},
     {"tail", 0, "N", "only the newest N of the lines there are"},
     {"timeout", 't', "SECONDS", "stop it then, with exit status 124"},
+    {"type", 0, "TYPE", "the kind of its instances, as t3.small"},
     {"wait", 'w', NULL, "wait for the result (the default)"},
     {"yes", 'y', NULL, "do not ask"},
     {NULL},
@@ -62,6 +65,7 @@ static const Flag flags[] = {
 #define ANY "json help"
 #define RACK ANY " rack"
 #define APP RACK " app"
+#define AWS " profile region"
 #define WAIT " wait no-wait"
 
 static const Verb verbs[] = {
@@ -116,6 +120,12 @@ static const Verb verbs[] = {
 	"init\ninit shop --language python --base python:3.12-slim"},
     {"install", "", "install the rack on this machine, or update it (see install --help)", "help",
 	NULL, "install\ninstall --domain apps.example.com", install_verb},
+    {"install aws", "[Param=Value...]",
+	"install a rack in an AWS account, go on where it stopped, or update it",
+	ANY " name" AWS " yes", install_aws,
+	"install aws --name prod Domain=apps.example.org HostedZone=Z0123456789ABCDEFGHIJ\n"
+	"install aws --name prod --region eu-west-1 Domain=apps.example.org "
+	"Certificate=arn:aws:acm:... Capacity=fargate Private=Yes"},
     {"login", "<host>", "remember a rack and make it the current one",
 	ANY " ca insecure name password", login, "login rack.example.com:5443"},
     {"logs", "", "print the app's log", APP " filter follow no-follow service since tail", logs,
@@ -136,7 +146,16 @@ static const Verb verbs[] = {
     {"rack", "", "show the rack", RACK, rack_info, ""},
     {"rack logs", "", "print the rack's own log", RACK " filter follow no-follow since tail",
 	rack_logs, ""},
+    {"rack params", "", "list the parameters of a rack on AWS", RACK AWS, rack_params, ""},
+    {"rack params set", "<Param=Value> [Param=Value...]", "set parameters of a rack on AWS",
+	RACK AWS " yes", rack_params_set, "rack params set LogRetention=90 InstanceMaximum=40"},
     {"rack ps", "", "list the rack's processes", RACK " all", rack_processes_list, ""},
+    {"rack repair", "", "lead a rack on AWS out of a failed update", RACK AWS, rack_repair, ""},
+    {"rack scale", "", "set how many instances a rack on AWS has at least, and their kind",
+	RACK AWS " count type yes", rack_scale, "rack scale --count 4 --type t3.large"},
+    {"rack update", "[Param=Value...]",
+	"bring a rack on AWS to this program's version; shows what changes, and asks",
+	RACK AWS " yes", rack_update, "rack update\nrack update TargetCapacity=80 --yes"},
     {"racks", "", "list the racks you know", ANY, racks_list, ""},
     {"releases", "", "list releases", APP " limit", releases_list, ""},
     {"releases info", "<release>", "show a release", APP, releases_info, ""},
@@ -159,6 +178,8 @@ static const Verb verbs[] = {
     {"switch", "[rack]", "show or choose the current rack", ANY, racks_switch, ""},
     {"uninstall", "", "remove the rack from this machine (see uninstall --help)", "help", NULL,
 	"uninstall\nuninstall --data --yes", uninstall_verb},
+    {"uninstall aws", "", "take a rack and all that belongs to it out of an AWS account",
+	ANY " name" AWS " yes", uninstall_aws, "uninstall aws --name prod"},
     {"version", "", "show the versions of this program and of the rack", RACK, version, ""},
     {NULL},
 };

@@ -126,6 +126,9 @@ bool
 help(Call *call, GError **error);
 
 bool
+install_aws(Call *call, GError **error);
+
+bool
 init(Call *call, GError **error);
 
 bool
@@ -160,6 +163,21 @@ rack_info(Call *call, GError **error);
 
 bool
 rack_logs(Call *call, GError **error);
+
+bool
+rack_params(Call *call, GError **error);
+
+bool
+rack_params_set(Call *call, GError **error);
+
+bool
+rack_repair(Call *call, GError **error);
+
+bool
+rack_scale(Call *call, GError **error);
+
+bool
+rack_update(Call *call, GError **error);
 
 bool
 rack_processes_list(Call *call, GError **error);
@@ -199,6 +217,9 @@ services_scale(Call *call, GError **error);
 
 bool
 ssl_list(Call *call, GError **error);
+
+bool
+uninstall_aws(Call *call, GError **error);
 
 bool
 version(Call *call, GError **error);

@@ -258,6 +258,13 @@ read_image(Install *install, const char *tag, GError **error)
 	return true;
 }
 
+char *
+image_name(GError **error)
+{
+	g_auto(Context) context = {0};
+	return context_fill(&context, error) ? g_steal_pointer(&context.tag) : NULL;
+}
+
 bool
 image_ensure(Install *install, GError **error)
 {

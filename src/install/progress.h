@@ -12,6 +12,10 @@ typedef struct Progress Progress;
 Progress *
 progress_new(void);
 
+/* Says nothing. */
+Progress *
+progress_new_silent(void);
+
 void
 progress_free(Progress *progress);
 
@@ -24,6 +28,10 @@ progress_step(Progress *progress, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* A line about the present step. */
 void
 progress_note(Progress *progress, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Where the present step is: rewrites its line on a terminal, a line of its own elsewhere. */
+void
+progress_detail(Progress *progress, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* Ends the last step. */
 void

@@ -69,6 +69,10 @@ port_owner(Docker *docker, unsigned port);
 
 /* image.c */
 
+/* «carrack/rack:HASH» of these binaries, whether it is there or not. The caller frees it. */
+char *
+image_name(GError **error);
+
 /* Makes sure of the image of these binaries and fills `image` and `layers`. */
 bool
 image_ensure(Install *install, GError **error);
