@@ -42,6 +42,7 @@ typedef struct {
 	gint64 patience; /* until then others of the group that are being checked are waited for */
 	char *why;       /* what is the matter with it */
 	const Target *target;
+	bool has_looked;
 } Arrival;
 
 static bool
@@ -146,6 +147,23 @@ home_of(const Backend *backend)
 	return backend->groups[0].weight > 0 ? 0 : 1;
 }
 
+/* Its target. Before it counts as missing, what is known is read again: ECS may have registered it
+ * within the last second. */
+static Target *
+look_for(BalancerRouter *self, Backend *backend, Arrival *arrival, unsigned *index, GError **error)
+{
+	Target *target = balancer_target_at(self, backend, arrival->address, arrival->port, index);
+	if (target || arrival->has_looked)
+		return target;
+
+	arrival->has_looked = true;
+	for (unsigned i = 0; i < GROUPS; i++) {
+		if (!balancer_targets_read(self, &backend->groups[i], 0, error))
+			return NULL;
+	}
+	return balancer_target_at(self, backend, arrival->address, arrival->port, index);
+}
+
 /* One look. False with an error, or without one when it is not healthy yet. */
 static bool
 try_add(BalancerRouter *self, Backend *backend, Arrival *arrival, GError **error)
@@ -155,7 +173,9 @@ try_add(BalancerRouter *self, Backend *backend, Arrival *arrival, GError **error
 	if (!balancer_targets_look(self, backend, error))
 		return false;
 
-	Target *target = balancer_target_at(self, backend, arrival->address, arrival->port, &index);
+	Target *target = look_for(self, backend, arrival, &index, error);
+	if (error && *error)
+		return false;
 	if (!target || target->is_leaving || g_str_equal(target->state, "draining")) {
 		/* ECS has not yet, or we have taken it out before: twice does no harm. */
 		Group *home = &backend->groups[target ? index : home_of(backend)];
