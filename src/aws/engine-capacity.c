@@ -63,7 +63,7 @@ add_instance(EngineCapacity *capacity, const json_t *instance)
 }
 
 bool
-engine_capacity(Engine *base, EngineCapacity *capacity, GError **error)
+ecs_capacity(Engine *base, EngineCapacity *capacity, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	if (engine->rack->is_fargate) {
@@ -107,7 +107,7 @@ ask_address(EcsEngine *engine, const char *machine, GError **error)
 }
 
 char *
-engine_machine_address(EcsEngine *engine, const char *instance, GError **error)
+ecs_machine_address(EcsEngine *engine, const char *instance, GError **error)
 {
 	{
 		LOCKED(&engine->lock);

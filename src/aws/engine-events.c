@@ -63,14 +63,14 @@ seen_of(const Process *process)
 	if (process->state == PROCESS_RUNNING || process->state == PROCESS_STOPPING)
 		return SEEN_RUNNING;
 	/* One that found no place had no process that could die. */
-	return engine_has_ended(process) ? SEEN_ENDED : SEEN_NOT;
+	return ecs_has_ended(process) ? SEEN_ENDED : SEEN_NOT;
 }
 
 /* A task never goes back, so a view that is older than an event changes nothing. */
 static void
 see(Watch *watch, const json_t *task, bool is_told)
 {
-	g_autoptr(Process) process = engine_read_task(watch->engine, task);
+	g_autoptr(Process) process = ecs_read_task(watch->engine, task);
 	if (!process)
 		return;
 	Seen now = seen_of(process);
@@ -81,7 +81,7 @@ see(Watch *watch, const json_t *task, bool is_told)
 	g_hash_table_replace(watch->seen, g_strdup(process->container), GINT_TO_POINTER(now));
 	if (!is_told)
 		return;
-	engine_view_expire(watch->engine, process->deployment, false);
+	ecs_view_expire(watch->engine, process->deployment, false);
 	if (now == SEEN_RUNNING)
 		tell(watch, ENGINE_EVENT_START, process);
 	if (now == SEEN_ENDED && process->was_out_of_memory)
@@ -103,7 +103,7 @@ see_all(Watch *watch, const json_t *tasks, bool is_told)
 static bool
 look(Watch *watch, bool is_told)
 {
-	json_auto_t *tasks = engine_view_tasks(watch->engine, NULL, NULL);
+	json_auto_t *tasks = ecs_view_tasks(watch->engine, NULL, NULL);
 	watch->looked = g_get_monotonic_time();
 	if (!tasks)
 		return false;
@@ -161,10 +161,10 @@ read_event(EcsEngine *engine, const json_t *event, GHashTable *arns)
 	g_atomic_int_set(&engine->has_events, 1);
 	if (*task) {
 		bool is_service = g_str_has_prefix(group, "service:");
-		engine_view_expire(engine, is_service ? group + strlen("service:") : NULL, false);
+		ecs_view_expire(engine, is_service ? group + strlen("service:") : NULL, false);
 		g_hash_table_add(arns, g_strdup(task));
 	} else if (service) {
-		engine_view_expire(engine, strrchr(service, '/') + 1, false);
+		ecs_view_expire(engine, strrchr(service, '/') + 1, false);
 	}
 }
 
@@ -199,7 +199,7 @@ see_told(Watch *watch, GHashTable *arns)
 
 	json_auto_t *input = json_pack("{s:s, s:O, s:[s]}", "cluster", engine->rack->cluster,
 	    "tasks", names, "include", "TAGS");
-	json_auto_t *answer = engine_call(engine, "DescribeTasks", input, NULL);
+	json_auto_t *answer = ecs_call(engine, "DescribeTasks", input, NULL);
 	json_auto_t *tasks = answer ? aws_items(answer, "tasks") : NULL;
 	see_all(watch, tasks, true);
 }
@@ -239,7 +239,7 @@ watch_tasks(gpointer data)
 	tell_reconnected(&watch);
 	while (!g_cancellable_is_cancelled(engine->closing)) {
 		if (!take_events(&watch))
-			engine_pause(engine, PAUSE_MS);
+			ecs_pause(engine, PAUSE_MS);
 		look_when_due(&watch);
 	}
 	g_hash_table_unref(watch.seen);
@@ -247,7 +247,7 @@ watch_tasks(gpointer data)
 }
 
 void
-engine_watch(Engine *base, void (*event)(gpointer data, const EngineEvent *event), gpointer data)
+ecs_watch(Engine *base, void (*event)(gpointer data, const EngineEvent *event), gpointer data)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 

@@ -68,7 +68,7 @@ wait_end(EngineStream *stream,
 }
 
 bool
-engine_archive_get(Engine *base,
+ecs_archive_get(Engine *base,
     const Process *process,
     const char *path,
     HttpWrite write,
@@ -82,7 +82,7 @@ engine_archive_get(Engine *base,
 	const char *const command[] = {
 	    "tar", "-c", "-f", "-", "-C", folder, "--", is_root ? "." : name, NULL};
 	const EngineExec exec = {.command = command};
-	g_autoptr(EngineStream) stream = engine_exec(base, process, &exec, error);
+	g_autoptr(EngineStream) stream = ecs_exec(base, process, &exec, error);
 	if (!stream)
 		return false;
 
@@ -114,7 +114,7 @@ send_all(
 }
 
 bool
-engine_archive_put(Engine *base,
+ecs_archive_put(Engine *base,
     const Process *process,
     HttpRead read,
     gpointer read_data,
@@ -123,7 +123,7 @@ engine_archive_put(Engine *base,
 {
 	static const char *const command[] = {"tar", "-x", "-f", "-", "-C", "/", NULL};
 	const EngineExec exec = {.command = command};
-	g_autoptr(EngineStream) stream = engine_exec(base, process, &exec, error);
+	g_autoptr(EngineStream) stream = ecs_exec(base, process, &exec, error);
 	if (!stream)
 		return false;
 

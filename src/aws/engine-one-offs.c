@@ -27,9 +27,9 @@ run_input(const EcsEngine *engine, const EngineOneOff *one_off, const char *defi
 	json_t *input = json_pack("{s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:o}", "cluster",
 	    engine->rack->cluster, "taskDefinition", definition, "count", 1, "group", KIND_ONE_OFF,
 	    "startedBy", starter, "clientToken", token, "enableExecuteCommand", 1, "tags",
-	    engine_tags(engine, spec, one_off));
+	    ecs_tags(engine, spec, one_off));
 
-	engine_add_place(engine, input);
+	ecs_add_place(engine, input);
 	return input;
 }
 
@@ -38,7 +38,7 @@ static char *
 start(EcsEngine *engine, const EngineOneOff *one_off, const char *definition, GError **error)
 {
 	json_auto_t *input = run_input(engine, one_off, definition);
-	json_auto_t *answer = engine_call(engine, "RunTask", input, error);
+	json_auto_t *answer = ecs_call(engine, "RunTask", input, error);
 	if (!answer)
 		return NULL;
 	json_auto_t *tasks = aws_items(answer, "tasks");
@@ -48,7 +48,7 @@ start(EcsEngine *engine, const EngineOneOff *one_off, const char *definition, GE
 		error_set(error, CARRACK_ERROR_UNAVAILABLE, "no suitable node (%s)",
 		    json_text_of(json_array_get(failures, 0), "reason", "ECS started no task"));
 
-	engine_view_expire(engine, NULL, true);
+	ecs_view_expire(engine, NULL, true);
 	return g_strdup(arn);
 }
 
@@ -57,7 +57,7 @@ describe(EcsEngine *engine, const char *task, GError **error)
 {
 	json_auto_t *input = json_pack("{s:s, s:[s], s:[s]}", "cluster", engine->rack->cluster,
 	    "tasks", task, "include", "TAGS");
-	json_auto_t *answer = engine_call(engine, "DescribeTasks", input, error);
+	json_auto_t *answer = ecs_call(engine, "DescribeTasks", input, error);
 	json_auto_t *tasks = answer ? aws_items(answer, "tasks") : NULL;
 
 	return json_incref(json_array_get(tasks, 0));
@@ -90,13 +90,13 @@ wait_running(EcsEngine *engine, const char *arn, GError **error)
 			return false;
 		}
 		/* A moment after its start ECS may not know it yet. */
-		g_autoptr(Process) process = task ? engine_read_task(engine, task) : NULL;
-		if (process && engine_has_ended(process))
+		g_autoptr(Process) process = task ? ecs_read_task(engine, task) : NULL;
+		if (process && ecs_has_ended(process))
 			return error_set(error, CARRACK_ERROR_UPSTREAM, "its task ended: %s",
 			    *process->reason ? process->reason : "its image has no sleep");
 		if (process && process->state == PROCESS_RUNNING && can_exec(task))
 			return true;
-	} while (g_get_monotonic_time() < until && engine_pause(engine, LOOK_MS));
+	} while (g_get_monotonic_time() < until && ecs_pause(engine, LOOK_MS));
 
 	return error_set(
 	    error, CARRACK_ERROR_UNAVAILABLE, "its task does not run after %d s", START_SECONDS);
@@ -129,7 +129,7 @@ stop_task(EcsEngine *engine, const char *task, GError **error)
 	g_autoptr(GError) failure = NULL;
 	json_auto_t *input = json_pack("{s:s, s:s, s:s}", "cluster", engine->rack->cluster, "task",
 	    task, "reason", "cleared away by carrack");
-	json_auto_t *stopped = engine_call(engine, "StopTask", input, &failure);
+	json_auto_t *stopped = ecs_call(engine, "StopTask", input, &failure);
 	/* What ECS no longer knows has stopped. */
 	if (stopped || strstr(failure->message, "not found"))
 		return true;
@@ -139,12 +139,12 @@ stop_task(EcsEngine *engine, const char *task, GError **error)
 }
 
 char *
-engine_run(Engine *base, const EngineOneOff *one_off, EngineStream **stream, GError **error)
+ecs_run(Engine *base, const EngineOneOff *one_off, EngineStream **stream, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	if (!engine_spec_check(engine, one_off->spec, error))
+	if (!ecs_spec_check(engine, one_off->spec, error))
 		return NULL;
-	g_autofree char *definition = engine_define(engine, one_off->spec, one_off, error);
+	g_autofree char *definition = ecs_define(engine, one_off->spec, one_off, error);
 	if (!definition)
 		return NULL;
 
@@ -160,13 +160,13 @@ engine_run(Engine *base, const EngineOneOff *one_off, EngineStream **stream, GEr
 	if (is_good) {
 		if (opened)
 			*stream = opened;
-		return engine_process_id(task);
+		return ecs_process_id(task);
 	}
 	g_prefix_error(error, "the command cannot be run: ");
 	if (task)
 		stop_task(engine, task, NULL);
-	engine_undefine(engine, definition, NULL);
-	engine_view_expire(engine, NULL, true);
+	ecs_undefine(engine, definition, NULL);
+	ecs_view_expire(engine, NULL, true);
 	return NULL;
 }
 
@@ -181,10 +181,10 @@ was_forgotten(EcsEngine *engine, const json_t *task, const Process *process)
 		if (g_hash_table_contains(engine->forgotten, process->container))
 			return true;
 	}
-	if (!engine_has_ended(process))
+	if (!ecs_has_ended(process))
 		return false;
 	json_auto_t *definition =
-	    engine_definition_of(engine, json_text_of(task, "taskDefinitionArn", ""), NULL);
+	    ecs_definition_of(engine, json_text_of(task, "taskDefinitionArn", ""), NULL);
 	if (!definition || strcmp(json_text_of(definition, "status", ""), "INACTIVE") != 0)
 		return false;
 
@@ -194,10 +194,10 @@ was_forgotten(EcsEngine *engine, const json_t *task, const Process *process)
 }
 
 GPtrArray *
-engine_one_offs(Engine *base, const char *app, GError **error)
+ecs_one_offs(Engine *base, const char *app, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	json_auto_t *tasks = engine_view_tasks(engine, NULL, error);
+	json_auto_t *tasks = ecs_view_tasks(engine, NULL, error);
 	if (!tasks)
 		return NULL;
 
@@ -206,7 +206,7 @@ engine_one_offs(Engine *base, const char *app, GError **error)
 	json_t *task;
 	json_array_foreach(tasks, index, task)
 	{
-		g_autoptr(Process) process = engine_read_task(engine, task);
+		g_autoptr(Process) process = ecs_read_task(engine, task);
 		bool is_meant =
 		    process && process->is_one_off && (!app || strcmp(process->app, app) == 0);
 		if (is_meant && !was_forgotten(engine, task, process))
@@ -218,7 +218,7 @@ engine_one_offs(Engine *base, const char *app, GError **error)
 static json_t *
 find_task(EcsEngine *engine, const char *arn, GError **error)
 {
-	json_auto_t *tasks = engine_view_tasks(engine, NULL, error);
+	json_auto_t *tasks = ecs_view_tasks(engine, NULL, error);
 	gsize index;
 	json_t *task;
 	json_array_foreach(tasks, index, task)
@@ -230,7 +230,7 @@ find_task(EcsEngine *engine, const char *arn, GError **error)
 }
 
 bool
-engine_forget(Engine *base, const Process *one_off, GError **error)
+ecs_forget(Engine *base, const Process *one_off, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	json_auto_t *task = find_task(engine, one_off->container, error);
@@ -240,10 +240,10 @@ engine_forget(Engine *base, const Process *one_off, GError **error)
 	const char *definition = json_text_of(task, "taskDefinitionArn", "");
 	bool is_living = strcmp(json_text_of(task, "lastStatus", ""), "STOPPED") != 0;
 	if ((is_living && !stop_task(engine, one_off->container, error)) ||
-	    !engine_undefine(engine, definition, error))
+	    !ecs_undefine(engine, definition, error))
 		return false;
 
-	engine_view_expire(engine, NULL, true);
+	ecs_view_expire(engine, NULL, true);
 	LOCKED(&engine->lock);
 	g_hash_table_add(engine->forgotten, g_strdup(one_off->container));
 	return true;
@@ -252,7 +252,7 @@ engine_forget(Engine *base, const Process *one_off, GError **error)
 /* Commands in a process */
 
 EngineStream *
-engine_exec(Engine *base, const Process *process, const EngineExec *exec, GError **error)
+ecs_exec(Engine *base, const Process *process, const EngineExec *exec, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	if (process->state == PROCESS_RUNNING)

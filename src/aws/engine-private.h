@@ -65,44 +65,44 @@ typedef struct {
 
 /* A call of ECS. */
 json_t *
-engine_call(EcsEngine *engine, const char *operation, const json_t *input, GError **error);
+ecs_call(EcsEngine *engine, const char *operation, const json_t *input, GError **error);
 
 /* A tag of a service, task or definition, or NULL. Borrowed. */
 const char *
-engine_tag(const json_t *object, const char *name);
+ecs_tag(const json_t *object, const char *name);
 
 unsigned
-engine_tag_number(const json_t *object, const char *name);
+ecs_tag_number(const json_t *object, const char *name);
 
 /* A time of ECS's JSON (seconds with a fraction) in microseconds; 0 when there is none. */
 gint64
-engine_time(const json_t *object, const char *member);
+ecs_time(const json_t *object, const char *member);
 
 /* Waits; false at once when the engine is being freed. */
 bool
-engine_pause(EcsEngine *engine, unsigned milliseconds);
+ecs_pause(EcsEngine *engine, unsigned milliseconds);
 
 /* engine-spec.c */
 
 /* «APP-SERVICE-RELEASE», from the second attempt on with «-N». The caller frees it. */
 char *
-engine_service_name(const EngineSpec *spec, unsigned attempt);
+ecs_service_name(const EngineSpec *spec, unsigned attempt);
 
 /* The least pair of a Fargate task that holds both; false with an error when none does. */
 bool
-engine_fargate_size(
+ecs_fargate_size(
     unsigned cpu, unsigned memory, unsigned *task_cpu, unsigned *task_memory, GError **error);
 
 /* What the spec asks for that ECS cannot give is an error that names it. */
 bool
-engine_spec_check(const EcsEngine *engine, const EngineSpec *spec, GError **error);
+ecs_spec_check(const EcsEngine *engine, const EngineSpec *spec, GError **error);
 
 json_t *
-engine_tags(const EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off);
+ecs_tags(const EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off);
 
 /* The input of RegisterTaskDefinition. `one_off` may be NULL; takes nothing over. */
 json_t *
-engine_definition(const EcsEngine *engine,
+ecs_definition(const EcsEngine *engine,
     const EngineSpec *spec,
     const EngineOneOff *one_off,
     const EngineRoles *roles,
@@ -111,7 +111,7 @@ engine_definition(const EcsEngine *engine,
 
 /* The input of CreateService. `group` may be NULL. */
 json_t *
-engine_service(const EcsEngine *engine,
+ecs_service(const EcsEngine *engine,
     const EngineSpec *spec,
     const char *name,
     const char *definition,
@@ -119,143 +119,142 @@ engine_service(const EcsEngine *engine,
 
 /* Adds where tasks run: capacity provider, and on Fargate the network. */
 void
-engine_add_place(const EcsEngine *engine, json_t *input);
+ecs_add_place(const EcsEngine *engine, json_t *input);
 
 /* engine-settings.c */
 
 bool
-engine_settings_check(const EcsEngine *engine, const EngineSpec *spec, GError **error);
+ecs_settings_check(const EcsEngine *engine, const EngineSpec *spec, GError **error);
 
 /* Adds what the spec's settings say to a container's definition and volumes to its task's. */
 void
-engine_settings_add(const EngineSpec *spec, json_t *container, json_t *definition);
+ecs_settings_add(const EngineSpec *spec, json_t *container, json_t *definition);
 
 /* engine-secrets.c */
 
 /* Makes the secrets of an environment. The answer is {"secrets", "environment"} of a container's
  * definition; the caller owns it. */
 json_t *
-engine_secrets_make(EcsEngine *engine, const EngineSpec *spec, GError **error);
+ecs_secrets_make(EcsEngine *engine, const EngineSpec *spec, GError **error);
 
 /* Deletes the secrets that a container's «secrets» refer to. */
 bool
-engine_secrets_remove(EcsEngine *engine, const json_t *secrets, GError **error);
+ecs_secrets_remove(EcsEngine *engine, const json_t *secrets, GError **error);
 
 /* Deletes all that an app has, also what a crash has left. */
 bool
-engine_secrets_remove_all(EcsEngine *engine, const char *app, GError **error);
+ecs_secrets_remove_all(EcsEngine *engine, const char *app, GError **error);
 
 /* engine.c */
 
 /* Registers a definition with its secrets: the ARN, which the caller frees. */
 char *
-engine_define(
-    EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off, GError **error);
+ecs_define(EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off, GError **error);
 
 /* Takes a definition and its secrets away. Not an error when they are gone. */
 bool
-engine_undefine(EcsEngine *engine, const char *definition, GError **error);
+ecs_undefine(EcsEngine *engine, const char *definition, GError **error);
 
 /* A definition as ECS has it, asked for once. The caller owns it. */
 json_t *
-engine_definition_of(EcsEngine *engine, const char *arn, GError **error);
+ecs_definition_of(EcsEngine *engine, const char *arn, GError **error);
 
 GPtrArray *
-engine_deployments(Engine *engine, const char *app, GError **error);
+ecs_deployments(Engine *engine, const char *app, GError **error);
 
 bool
-engine_remove(Engine *engine, const char *deployment, GError **error);
+ecs_remove(Engine *engine, const char *deployment, GError **error);
 
 /* engine-view.c */
 
 void
-engine_view_free(gpointer view);
+ecs_view_free(gpointer view);
 
 /* The tasks of a deployment (NULL: of the cluster), not older than a second, or than five while
  * events arrive and nothing has happened. The caller owns the array and changes nothing in it. */
 json_t *
-engine_view_tasks(EcsEngine *engine, const char *deployment, GError **error);
+ecs_view_tasks(EcsEngine *engine, const char *deployment, GError **error);
 
 /* The service of a deployment as last seen, or NULL. The caller owns it. */
 json_t *
-engine_view_service(EcsEngine *engine, const char *deployment);
+ecs_view_service(EcsEngine *engine, const char *deployment);
 
 /* Remembers what a call of ours has answered of a service, and that its tasks will change. */
 void
-engine_view_learn(EcsEngine *engine, const char *deployment, json_t *service);
+ecs_view_learn(EcsEngine *engine, const char *deployment, json_t *service);
 
 /* Something has happened; `by_us`: ask at once. */
 void
-engine_view_expire(EcsEngine *engine, const char *deployment, bool by_us);
+ecs_view_expire(EcsEngine *engine, const char *deployment, bool by_us);
 
 /* Names of services that were made in the last half minute: a list may lack them. Elements are
  * char *. */
 GPtrArray *
-engine_view_fresh(EcsEngine *engine);
+ecs_view_fresh(EcsEngine *engine);
 
 /* engine-processes.c */
 
 /* The first 12 hex digits of a task's id, from its ARN. The caller frees it. */
 char *
-engine_process_id(const char *task);
+ecs_process_id(const char *task);
 
 /* NULL when the task is none of an app's. The caller owns it. */
 Process *
-engine_read_task(EcsEngine *engine, const json_t *task);
+ecs_read_task(EcsEngine *engine, const json_t *task);
 
 bool
-engine_has_ended(const Process *process);
+ecs_has_ended(const Process *process);
 
 GPtrArray *
-engine_processes(Engine *engine, const char *deployment, GError **error);
+ecs_processes(Engine *engine, const char *deployment, GError **error);
 
 GPtrArray *
-engine_processes_of_app(Engine *engine, const char *app, bool living, GError **error);
+ecs_processes_of_app(Engine *engine, const char *app, bool living, GError **error);
 
 GPtrArray *
-engine_system_processes(Engine *engine, GError **error);
+ecs_system_processes(Engine *engine, GError **error);
 
 bool
-engine_locate(Engine *engine, Process *process, GError **error);
+ecs_locate(Engine *engine, Process *process, GError **error);
 
 bool
-engine_stop(Engine *engine, const char *app, const char *process, GError **error);
+ecs_stop(Engine *engine, const char *app, const char *process, GError **error);
 
 GPtrArray *
-engine_last_lines(Engine *engine, const Process *process, unsigned count, GError **error);
+ecs_last_lines(Engine *engine, const Process *process, unsigned count, GError **error);
 
 GPtrArray *
-engine_listening(Engine *engine, const Process *process);
+ecs_listening(Engine *engine, const Process *process);
 
 /* engine-reasons.c: from a task that has ended to what core makes failures of */
 
 /* Sets state, reason, exit code and was_out_of_memory of a process that has ended. */
 void
-engine_read_end(Process *process, const json_t *task, const json_t *container);
+ecs_read_end(Process *process, const json_t *task, const json_t *container);
 
 /* What a service's newest event says when it keeps tasks from being started: sets `state` and
  * returns the words (the caller frees them), or NULL. */
 char *
-engine_read_trouble(const json_t *service, ProcessState *state);
+ecs_read_trouble(const json_t *service, ProcessState *state);
 
 /* engine-one-offs.c */
 
 char *
-engine_run(Engine *engine, const EngineOneOff *one_off, EngineStream **stream, GError **error);
+ecs_run(Engine *engine, const EngineOneOff *one_off, EngineStream **stream, GError **error);
 
 GPtrArray *
-engine_one_offs(Engine *engine, const char *app, GError **error);
+ecs_one_offs(Engine *engine, const char *app, GError **error);
 
 bool
-engine_forget(Engine *engine, const Process *one_off, GError **error);
+ecs_forget(Engine *engine, const Process *one_off, GError **error);
 
 EngineStream *
-engine_exec(Engine *engine, const Process *process, const EngineExec *exec, GError **error);
+ecs_exec(Engine *engine, const Process *process, const EngineExec *exec, GError **error);
 
 /* engine-files.c */
 
 bool
-engine_archive_get(Engine *engine,
+ecs_archive_get(Engine *engine,
     const Process *process,
     const char *path,
     HttpWrite write,
@@ -264,7 +263,7 @@ engine_archive_get(Engine *engine,
     GError **error);
 
 bool
-engine_archive_put(Engine *engine,
+ecs_archive_put(Engine *engine,
     const Process *process,
     HttpRead read,
     gpointer read_data,
@@ -274,28 +273,28 @@ engine_archive_put(Engine *engine,
 /* engine-capacity.c */
 
 bool
-engine_capacity(Engine *engine, EngineCapacity *capacity, GError **error);
+ecs_capacity(Engine *engine, EngineCapacity *capacity, GError **error);
 
 /* The private address of a container instance, asked for once. The caller frees it. */
 char *
-engine_machine_address(EcsEngine *engine, const char *instance, GError **error);
+ecs_machine_address(EcsEngine *engine, const char *instance, GError **error);
 
 /* engine-stack.c */
 
 void
-engine_roles_free(gpointer roles);
+ecs_roles_free(gpointer roles);
 
 /* The roles of an app's stack, asked for once. The caller frees them. */
 EngineRoles *
-engine_roles_of(EcsEngine *engine, const char *app, GError **error);
+ecs_roles_of(EcsEngine *engine, const char *app, GError **error);
 
 bool
-engine_add_app(Engine *engine, const char *app, GCancellable *cancel, GError **error);
+ecs_add_app(Engine *engine, const char *app, GCancellable *cancel, GError **error);
 
 bool
-engine_remove_app(Engine *engine, const char *app, GError **error);
+ecs_remove_app(Engine *engine, const char *app, GError **error);
 
 /* engine-events.c */
 
 void
-engine_watch(Engine *engine, void (*event)(gpointer data, const EngineEvent *event), gpointer data);
+ecs_watch(Engine *engine, void (*event)(gpointer data, const EngineEvent *event), gpointer data);

@@ -14,7 +14,7 @@
 #define JUST_ENDED (20 * G_USEC_PER_SEC)
 
 char *
-engine_process_id(const char *task)
+ecs_process_id(const char *task)
 {
 	const char *slash = strrchr(task, '/');
 	g_autoptr(GString) id = g_string_new(NULL);
@@ -26,7 +26,7 @@ engine_process_id(const char *task)
 }
 
 bool
-engine_has_ended(const Process *process)
+ecs_has_ended(const Process *process)
 {
 	return process->state == PROCESS_FAILED || process->state == PROCESS_COMPLETE;
 }
@@ -36,7 +36,7 @@ engine_has_ended(const Process *process)
 static char *
 tag_of(const json_t *task, const char *name)
 {
-	const char *value = engine_tag(task, name);
+	const char *value = ecs_tag(task, name);
 
 	return g_strdup(value ? value : "");
 }
@@ -126,12 +126,12 @@ read_state(Process *process, const json_t *task, const json_t *container)
 	bool is_desired = strcmp(json_text_of(task, "desiredStatus", ""), "RUNNING") == 0;
 	bool has_ended = strcmp(status, "STOPPED") == 0 ||
 			 strcmp(json_text_of(container, "lastStatus", ""), "STOPPED") == 0;
-	gint64 started = engine_time(task, "startedAt");
+	gint64 started = ecs_time(task, "startedAt");
 
-	process->started = started ? started : engine_time(task, "createdAt");
+	process->started = started ? started : ecs_time(task, "createdAt");
 	process->is_wanted = is_desired;
 	if (has_ended) {
-		engine_read_end(process, task, container);
+		ecs_read_end(process, task, container);
 		return;
 	}
 	process->state = living_state(status, is_desired);
@@ -144,8 +144,8 @@ read_state(Process *process, const json_t *task, const json_t *container)
 static void
 read_tags(Process *process, const json_t *task)
 {
-	const char *kind = engine_tag(task, TAG_KIND);
-	const char *deadline = engine_tag(task, TAG_DEADLINE);
+	const char *kind = ecs_tag(task, TAG_KIND);
+	const char *deadline = ecs_tag(task, TAG_DEADLINE);
 
 	process->app = tag_of(task, TAG_APP);
 	process->service = tag_of(task, TAG_SERVICE);
@@ -153,11 +153,11 @@ read_tags(Process *process, const json_t *task)
 	process->env_hash = tag_of(task, TAG_ENV);
 	process->role = tag_of(task, TAG_ROLE);
 	process->is_one_off = kind && strcmp(kind, KIND_ONE_OFF) == 0;
-	process->is_attached = engine_tag(task, TAG_ATTACHED) != NULL;
+	process->is_attached = ecs_tag(task, TAG_ATTACHED) != NULL;
 	process->deadline = deadline ? g_ascii_strtoll(deadline, NULL, 10) : 0;
-	process->cpu = engine_tag_number(task, TAG_CPU);
-	process->memory = engine_tag_number(task, TAG_MEMORY);
-	process->port = engine_tag_number(task, TAG_PORT);
+	process->cpu = ecs_tag_number(task, TAG_CPU);
+	process->memory = ecs_tag_number(task, TAG_MEMORY);
+	process->port = ecs_tag_number(task, TAG_PORT);
 }
 
 static char *
@@ -169,9 +169,9 @@ deployment_of(const json_t *task)
 }
 
 Process *
-engine_read_task(EcsEngine *engine, const json_t *task)
+ecs_read_task(EcsEngine *engine, const json_t *task)
 {
-	if (!engine_tag(task, TAG_APP))
+	if (!ecs_tag(task, TAG_APP))
 		return NULL;
 
 	Process *process = g_new0(Process, 1);
@@ -179,7 +179,7 @@ engine_read_task(EcsEngine *engine, const json_t *task)
 	read_tags(process, task);
 	const json_t *container = own_container(task, process->service);
 	const json_t *overrides = json_at(task, "overrides", "containerOverrides", NULL);
-	process->id = engine_process_id(arn);
+	process->id = ecs_process_id(arn);
 	process->deployment = process->is_one_off ? g_strdup("") : deployment_of(task);
 	process->container = g_strdup(arn);
 	process->node = g_strdup(json_text_of(task, "containerInstanceArn", ""));
@@ -200,10 +200,10 @@ engine_read_task(EcsEngine *engine, const json_t *task)
 static void
 fill_command(EcsEngine *engine, Process *process, const json_t *task)
 {
-	if (*process->command || engine_has_ended(process))
+	if (*process->command || ecs_has_ended(process))
 		return;
 	json_auto_t *definition =
-	    engine_definition_of(engine, json_text_of(task, "taskDefinitionArn", ""), NULL);
+	    ecs_definition_of(engine, json_text_of(task, "taskDefinitionArn", ""), NULL);
 	const json_t *container =
 	    json_array_get(json_object_get(definition, "containerDefinitions"), 0);
 	const json_t *command = json_object_get(container, "command");
@@ -216,7 +216,7 @@ unplaced(const EcsEngine *engine, const char *deployment, const json_t *service,
 {
 	Process *process = g_new0(Process, 1);
 	process->state = PROCESS_PENDING;
-	char *reason = engine_read_trouble(service, &process->state);
+	char *reason = ecs_read_trouble(service, &process->state);
 
 	process->id = g_strdup_printf("unplaced%04d", (int)(number % 10000));
 	process->deployment = g_strdup(deployment);
@@ -231,10 +231,10 @@ unplaced(const EcsEngine *engine, const char *deployment, const json_t *service,
 	process->command = g_strdup("");
 	process->reason = reason ? reason : g_strdup("ECS has not made its task yet");
 	process->is_wanted = true;
-	process->cpu = engine_tag_number(service, TAG_CPU);
-	process->memory = engine_tag_number(service, TAG_MEMORY);
-	process->port = engine_tag_number(service, TAG_PORT);
-	process->started = engine_time(service, "createdAt");
+	process->cpu = ecs_tag_number(service, TAG_CPU);
+	process->memory = ecs_tag_number(service, TAG_MEMORY);
+	process->port = ecs_tag_number(service, TAG_PORT);
+	process->started = ecs_time(service, "createdAt");
 	return process;
 }
 
@@ -242,7 +242,7 @@ unplaced(const EcsEngine *engine, const char *deployment, const json_t *service,
 static void
 add_unplaced(EcsEngine *engine, const char *deployment, GPtrArray *processes)
 {
-	json_auto_t *service = engine_view_service(engine, deployment);
+	json_auto_t *service = ecs_view_service(engine, deployment);
 	gint64 missing = json_int_of(service, "desiredCount", 0);
 	for (guint i = 0; i < processes->len; i++) {
 		const Process *process = processes->pdata[i];
@@ -253,10 +253,10 @@ add_unplaced(EcsEngine *engine, const char *deployment, GPtrArray *processes)
 }
 
 GPtrArray *
-engine_processes(Engine *base, const char *deployment, GError **error)
+ecs_processes(Engine *base, const char *deployment, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	json_auto_t *tasks = engine_view_tasks(engine, deployment, error);
+	json_auto_t *tasks = ecs_view_tasks(engine, deployment, error);
 	if (!tasks)
 		return NULL;
 
@@ -265,7 +265,7 @@ engine_processes(Engine *base, const char *deployment, GError **error)
 	json_t *task;
 	json_array_foreach(tasks, index, task)
 	{
-		Process *process = engine_read_task(engine, task);
+		Process *process = ecs_read_task(engine, task);
 		if (process)
 			g_ptr_array_add(processes, process);
 	}
@@ -281,10 +281,10 @@ is_forgotten(EcsEngine *engine, const Process *process)
 }
 
 GPtrArray *
-engine_processes_of_app(Engine *base, const char *app, bool living, GError **error)
+ecs_processes_of_app(Engine *base, const char *app, bool living, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	json_auto_t *tasks = engine_view_tasks(engine, NULL, error);
+	json_auto_t *tasks = ecs_view_tasks(engine, NULL, error);
 	if (!tasks)
 		return NULL;
 
@@ -293,9 +293,9 @@ engine_processes_of_app(Engine *base, const char *app, bool living, GError **err
 	json_t *task;
 	json_array_foreach(tasks, index, task)
 	{
-		g_autoptr(Process) process = engine_read_task(engine, task);
+		g_autoptr(Process) process = ecs_read_task(engine, task);
 		if (!process || (app && strcmp(process->app, app) != 0) ||
-		    (living && engine_has_ended(process)) || is_forgotten(engine, process))
+		    (living && ecs_has_ended(process)) || is_forgotten(engine, process))
 			continue;
 		if (app && living)
 			fill_command(engine, process, task);
@@ -325,7 +325,7 @@ read_part(const EcsEngine *engine, const json_t *task, const char *part)
 	const char *arn = json_text_of(task, "taskArn", "");
 	const json_t *container = own_container(task, part);
 
-	process->id = engine_process_id(arn);
+	process->id = ecs_process_id(arn);
 	process->deployment = deployment_of(task);
 	process->app = g_strdup(engine->rack->name);
 	process->service = g_strdup(part);
@@ -342,10 +342,10 @@ read_part(const EcsEngine *engine, const json_t *task, const char *part)
 }
 
 GPtrArray *
-engine_system_processes(Engine *base, GError **error)
+ecs_system_processes(Engine *base, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	json_auto_t *tasks = engine_view_tasks(engine, NULL, error);
+	json_auto_t *tasks = ecs_view_tasks(engine, NULL, error);
 	if (!tasks)
 		return NULL;
 
@@ -356,7 +356,7 @@ engine_system_processes(Engine *base, GError **error)
 	{
 		const char *part = part_of(engine, task);
 		g_autoptr(Process) process = part ? read_part(engine, task, part) : NULL;
-		if (process && !engine_has_ended(process))
+		if (process && !ecs_has_ended(process))
 			g_ptr_array_add(processes, g_steal_pointer(&process));
 	}
 	return processes;
@@ -366,24 +366,24 @@ engine_system_processes(Engine *base, GError **error)
 
 /* Exit codes were read with the list; an address of Fargate's as well. */
 bool
-engine_locate(Engine *base, Process *process, GError **error)
+ecs_locate(Engine *base, Process *process, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	if (engine_has_ended(process) || process->address)
+	if (ecs_has_ended(process) || process->address)
 		return true;
 	if (engine->rack->is_fargate || !*process->node)
 		return error_set(
 		    error, CARRACK_ERROR_UNAVAILABLE, "process %s has no address yet", process->id);
 
-	process->address = engine_machine_address(engine, process->node, error);
+	process->address = ecs_machine_address(engine, process->node, error);
 	return process->address != NULL;
 }
 
 bool
-engine_stop(Engine *base, const char *app, const char *id, GError **error)
+ecs_stop(Engine *base, const char *app, const char *id, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	g_autoptr(GPtrArray) all = engine_processes_of_app(base, app, false, error);
+	g_autoptr(GPtrArray) all = ecs_processes_of_app(base, app, false, error);
 	const Process *found = NULL;
 	for (guint i = 0; all && i < all->len && !found; i++) {
 		const Process *process = all->pdata[i];
@@ -394,8 +394,8 @@ engine_stop(Engine *base, const char *app, const char *id, GError **error)
 
 	json_auto_t *input = json_pack("{s:s, s:s, s:s}", "cluster", engine->rack->cluster, "task",
 	    found->container, "reason", "stopped by carrack");
-	json_auto_t *stopped = engine_call(engine, "StopTask", input, error);
-	engine_view_expire(engine, found->deployment, true);
+	json_auto_t *stopped = ecs_call(engine, "StopTask", input, error);
+	ecs_view_expire(engine, found->deployment, true);
 	return stopped != NULL;
 }
 
@@ -407,13 +407,13 @@ keep_line(gpointer data, const LogLine *line, GError **error)
 }
 
 GPtrArray *
-engine_last_lines(Engine *base, const Process *process, unsigned count, GError **error)
+ecs_last_lines(Engine *base, const Process *process, unsigned count, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	const LogQuery query = {
 	    .process = process->id, .service = process->service, .tail = MAX(count, 1)};
 	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
-	bool may_be_late = *process->container && engine_has_ended(process) &&
+	bool may_be_late = *process->container && ecs_has_ended(process) &&
 			   g_get_real_time() - process->started < JUST_ENDED;
 
 	for (unsigned tries = 1; engine->logs; tries++) {
@@ -421,7 +421,7 @@ engine_last_lines(Engine *base, const Process *process, unsigned count, GError *
 			engine->closing, error))
 			return NULL;
 		if (lines->len > 0 || !may_be_late || tries == LINES_TRIES ||
-		    !engine_pause(engine, LINES_LATE_MS))
+		    !ecs_pause(engine, LINES_LATE_MS))
 			break;
 	}
 	return g_steal_pointer(&lines);
@@ -429,7 +429,7 @@ engine_last_lines(Engine *base, const Process *process, unsigned count, GError *
 
 /* Nobody outside of a task can see that; an exec could, but not in every image. */
 GPtrArray *
-engine_listening(Engine *base, const Process *process)
+ecs_listening(Engine *base, const Process *process)
 {
 	return g_ptr_array_new_with_free_func(g_free);
 }

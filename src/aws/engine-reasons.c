@@ -82,7 +82,7 @@ read_unstarted(Process *process, const char *reason)
 }
 
 void
-engine_read_end(Process *process, const json_t *task, const json_t *container)
+ecs_read_end(Process *process, const json_t *task, const json_t *container)
 {
 	const char *code = json_text_of(task, "stopCode", "");
 	const char *stopped = json_text_of(task, "stoppedReason", "");
@@ -122,15 +122,14 @@ is_trouble(const char *message)
 }
 
 char *
-engine_read_trouble(const json_t *service, ProcessState *state)
+ecs_read_trouble(const json_t *service, ProcessState *state)
 {
 	gsize index;
 	json_t *event;
 	json_array_foreach(json_object_get(service, "events"), index, event)
 	{
 		const char *message = json_text_of(event, "message", "");
-		bool is_of_before =
-		    engine_time(event, "createdAt") < engine_time(service, "createdAt");
+		bool is_of_before = ecs_time(event, "createdAt") < ecs_time(service, "createdAt");
 		if (is_success(message) || is_of_before)
 			return NULL;
 		if (!is_trouble(message))

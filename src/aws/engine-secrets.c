@@ -144,7 +144,7 @@ fill(Filling *filling, GError **error)
 }
 
 json_t *
-engine_secrets_make(EcsEngine *engine, const EngineSpec *spec, GError **error)
+ecs_secrets_make(EcsEngine *engine, const EngineSpec *spec, GError **error)
 {
 	json_auto_t *members = json_object();
 	json_auto_t *names = json_object();
@@ -159,7 +159,7 @@ engine_secrets_make(EcsEngine *engine, const EngineSpec *spec, GError **error)
 	if (fill(&filling, error))
 		return g_steal_pointer(&made);
 
-	engine_secrets_remove(engine, filling.secrets, NULL);
+	ecs_secrets_remove(engine, filling.secrets, NULL);
 	return NULL;
 }
 
@@ -192,7 +192,7 @@ arn_of(const char *reference)
 }
 
 bool
-engine_secrets_remove(EcsEngine *engine, const json_t *secrets, GError **error)
+ecs_secrets_remove(EcsEngine *engine, const json_t *secrets, GError **error)
 {
 	g_autoptr(GHashTable) arns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	gsize index;
@@ -211,7 +211,7 @@ engine_secrets_remove(EcsEngine *engine, const json_t *secrets, GError **error)
 }
 
 bool
-engine_secrets_remove_all(EcsEngine *engine, const char *app, GError **error)
+ecs_secrets_remove_all(EcsEngine *engine, const char *app, GError **error)
 {
 	g_autofree char *prefix = g_strdup_printf("%s/app/%s/", engine->rack->name, app);
 	const AwsList list = {.service = &aws_services[AWS_SECRETSMANAGER],

@@ -61,7 +61,7 @@ check_fargate(const EngineSpec *spec, GError **error)
 }
 
 bool
-engine_settings_check(const EcsEngine *engine, const EngineSpec *spec, GError **error)
+ecs_settings_check(const EcsEngine *engine, const EngineSpec *spec, GError **error)
 {
 	const EngineSettings *settings = spec->settings;
 	if (!settings)
@@ -171,7 +171,7 @@ add_mounts(const EngineMount *mounts, json_t *container, json_t *definition)
 }
 
 void
-engine_settings_add(const EngineSpec *spec, json_t *container, json_t *definition)
+ecs_settings_add(const EngineSpec *spec, json_t *container, json_t *definition)
 {
 	const EngineSettings *settings = spec->settings;
 	if (!settings)

@@ -24,7 +24,7 @@
 #define STREAM_PREFIX "service/"
 
 char *
-engine_service_name(const EngineSpec *spec, unsigned attempt)
+ecs_service_name(const EngineSpec *spec, unsigned attempt)
 {
 	return attempt > 1 ? g_strdup_printf(
 				 "%s-%s-%s-%u", spec->app, spec->service, spec->release, attempt)
@@ -46,7 +46,7 @@ static const struct {
 };
 
 bool
-engine_fargate_size(
+ecs_fargate_size(
     unsigned cpu, unsigned memory, unsigned *task_cpu, unsigned *task_memory, GError **error)
 {
 	for (gsize i = 0; i < G_N_ELEMENTS(fargate_sizes); i++) {
@@ -72,18 +72,18 @@ wanted_memory(const EngineSpec *spec)
 }
 
 bool
-engine_spec_check(const EcsEngine *engine, const EngineSpec *spec, GError **error)
+ecs_spec_check(const EcsEngine *engine, const EngineSpec *spec, GError **error)
 {
 	unsigned cpu, memory;
 	if (!strstr(spec->image, "sha256:"))
 		return error_set(error, CARRACK_ERROR_INVALID,
 		    "image %s is not named by digest or id (…sha256:…)", spec->image);
 	if (engine->rack->is_fargate &&
-	    !engine_fargate_size(spec->cpu, wanted_memory(spec), &cpu, &memory, error)) {
+	    !ecs_fargate_size(spec->cpu, wanted_memory(spec), &cpu, &memory, error)) {
 		g_prefix_error(error, "service %s: ", spec->service);
 		return false;
 	}
-	return engine_settings_check(engine, spec, error);
+	return ecs_settings_check(engine, spec, error);
 }
 
 /* Tags */
@@ -104,7 +104,7 @@ add_tag_number(json_t *tags, const char *name, gint64 value)
 }
 
 json_t *
-engine_tags(const EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off)
+ecs_tags(const EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off)
 {
 	json_t *tags = json_array();
 	g_autofree char *hash = env_hash(spec->env);
@@ -240,13 +240,13 @@ add_size(const EngineSpec *spec, json_t *definition)
 {
 	unsigned cpu = 0, memory = 0;
 
-	engine_fargate_size(spec->cpu, wanted_memory(spec), &cpu, &memory, NULL);
+	ecs_fargate_size(spec->cpu, wanted_memory(spec), &cpu, &memory, NULL);
 	json_object_set_new(definition, "cpu", json_sprintf("%u", cpu));
 	json_object_set_new(definition, "memory", json_sprintf("%u", memory));
 }
 
 json_t *
-engine_definition(const EcsEngine *engine,
+ecs_definition(const EcsEngine *engine,
     const EngineSpec *spec,
     const EngineOneOff *one_off,
     const EngineRoles *roles,
@@ -261,9 +261,9 @@ engine_definition(const EcsEngine *engine,
 	    family, "networkMode", is_fargate ? "awsvpc" : "bridge", "requiresCompatibilities",
 	    is_fargate ? "FARGATE" : "EC2", "executionRoleArn", roles->execution, "taskRoleArn",
 	    roles->task, "containerDefinitions", container, "tags",
-	    engine_tags(engine, spec, one_off));
+	    ecs_tags(engine, spec, one_off));
 
-	engine_settings_add(spec, container, definition);
+	ecs_settings_add(spec, container, definition);
 	if (is_fargate)
 		add_size(spec, definition);
 	g_autofree char *text = json_text(definition, false);
@@ -280,7 +280,7 @@ engine_definition(const EcsEngine *engine,
 /* The service */
 
 void
-engine_add_place(const EcsEngine *engine, json_t *input)
+ecs_add_place(const EcsEngine *engine, json_t *input)
 {
 	const AwsRack *rack = engine->rack;
 	json_object_set_new(input, "capacityProviderStrategy",
@@ -298,7 +298,7 @@ engine_add_place(const EcsEngine *engine, json_t *input)
 }
 
 json_t *
-engine_service(const EcsEngine *engine,
+ecs_service(const EcsEngine *engine,
     const EngineSpec *spec,
     const char *name,
     const char *definition,
@@ -309,12 +309,12 @@ engine_service(const EcsEngine *engine,
 	    engine->rack->cluster, "serviceName", name, "taskDefinition", definition,
 	    "desiredCount", (int)spec->count, "clientToken", token, "propagateTags", "SERVICE",
 	    "enableExecuteCommand", 1, "availabilityZoneRebalancing", "DISABLED", "tags",
-	    engine_tags(engine, spec, NULL));
+	    ecs_tags(engine, spec, NULL));
 
 	json_object_set_new(input, "deploymentConfiguration",
 	    json_pack("{s:i, s:i, s:{s:b, s:b}}", "maximumPercent", 200, "minimumHealthyPercent",
 		100, "deploymentCircuitBreaker", "enable", 1, "rollback", 0));
-	engine_add_place(engine, input);
+	ecs_add_place(engine, input);
 	if (!engine->rack->is_fargate)
 		json_object_set_new(input, "placementStrategy",
 		    json_pack("[{s:s, s:s}, {s:s, s:s}]", "type", "spread", "field",

@@ -15,7 +15,7 @@
 #define DEADLINE (15 * 60 * G_USEC_PER_SEC)
 
 void
-engine_roles_free(gpointer data)
+ecs_roles_free(gpointer data)
 {
 	EngineRoles *roles = data;
 	if (!roles)
@@ -125,7 +125,7 @@ wait_settled(EcsEngine *engine, const char *name, GCancellable *cancel, GError *
 			    (int)(DEADLINE / G_USEC_PER_SEC / 60));
 			return NULL;
 		}
-		if (!engine_pause(engine, looks < 10 ? LOOK_MS : LOOK_LATER_MS)) {
+		if (!ecs_pause(engine, looks < 10 ? LOOK_MS : LOOK_LATER_MS)) {
 			error_set(error, CARRACK_ERROR_UNAVAILABLE, "carrackd is stopping");
 			return NULL;
 		}
@@ -213,7 +213,7 @@ make_stack(
 }
 
 bool
-engine_add_app(Engine *base, const char *app, GCancellable *cancel, GError **error)
+ecs_add_app(Engine *base, const char *app, GCancellable *cancel, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	g_autofree char *name = stack_name(engine, app);
@@ -251,7 +251,7 @@ read_roles(const json_t *stack)
 }
 
 EngineRoles *
-engine_roles_of(EcsEngine *engine, const char *app, GError **error)
+ecs_roles_of(EcsEngine *engine, const char *app, GError **error)
 {
 	{
 		LOCKED(&engine->lock);
@@ -265,7 +265,7 @@ engine_roles_of(EcsEngine *engine, const char *app, GError **error)
 	if (!roles)
 		return NULL;
 	if (!roles->task || !roles->execution) {
-		engine_roles_free(roles);
+		ecs_roles_free(roles);
 		error_set(error, CARRACK_ERROR_UPSTREAM,
 		    "stack %s is %s and names no roles: create the app again", name,
 		    json_is_null(stack) ? "gone" : status_of(stack));
@@ -281,10 +281,10 @@ engine_roles_of(EcsEngine *engine, const char *app, GError **error)
 static bool
 remove_deployments(Engine *base, const char *app, GError **error)
 {
-	g_autoptr(GPtrArray) all = engine_deployments(base, app, error);
+	g_autoptr(GPtrArray) all = ecs_deployments(base, app, error);
 	for (guint i = 0; all && i < all->len; i++) {
 		const EngineDeployment *deployment = all->pdata[i];
-		if (!engine_remove(base, deployment->id, error))
+		if (!ecs_remove(base, deployment->id, error))
 			return false;
 	}
 	return all != NULL;
@@ -293,21 +293,21 @@ remove_deployments(Engine *base, const char *app, GError **error)
 static bool
 remove_one_offs(Engine *base, const char *app, GError **error)
 {
-	g_autoptr(GPtrArray) all = engine_one_offs(base, app, error);
+	g_autoptr(GPtrArray) all = ecs_one_offs(base, app, error);
 	for (guint i = 0; all && i < all->len; i++) {
-		if (!engine_forget(base, all->pdata[i], error))
+		if (!ecs_forget(base, all->pdata[i], error))
 			return false;
 	}
 	return all != NULL;
 }
 
 bool
-engine_remove_app(Engine *base, const char *app, GError **error)
+ecs_remove_app(Engine *base, const char *app, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	g_autofree char *name = stack_name(engine, app);
 	if (!remove_deployments(base, app, error) || !remove_one_offs(base, app, error) ||
-	    !engine_secrets_remove_all(engine, app, error))
+	    !ecs_secrets_remove_all(engine, app, error))
 		return false;
 	json_auto_t *stack = wait_settled(engine, name, NULL, error);
 	if (!stack)

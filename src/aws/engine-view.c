@@ -17,7 +17,7 @@
 #define DESCRIBED_AT_ONCE 100
 
 void
-engine_view_free(gpointer data)
+ecs_view_free(gpointer data)
 {
 	EngineView *view = data;
 
@@ -140,7 +140,7 @@ ask_service(EcsEngine *engine, const char *deployment, GError **error)
 {
 	json_auto_t *input = json_pack("{s:s, s:[s], s:[s]}", "cluster", engine->rack->cluster,
 	    "services", deployment, "include", "TAGS");
-	json_auto_t *answer = engine_call(engine, "DescribeServices", input, error);
+	json_auto_t *answer = ecs_call(engine, "DescribeServices", input, error);
 	json_auto_t *services = answer ? aws_items(answer, "services") : NULL;
 
 	return json_incref(json_array_get(services, 0));
@@ -161,9 +161,9 @@ count_living(const json_t *tasks)
 static void
 drop_older(json_t *tasks, const json_t *service)
 {
-	gint64 created = engine_time(service, "createdAt");
+	gint64 created = ecs_time(service, "createdAt");
 	for (gsize i = json_array_size(tasks); i-- > 0;) {
-		if (engine_time(json_array_get(tasks, i), "createdAt") < created - G_USEC_PER_SEC)
+		if (ecs_time(json_array_get(tasks, i), "createdAt") < created - G_USEC_PER_SEC)
 			json_array_remove(tasks, i);
 	}
 }
@@ -196,7 +196,7 @@ ask(EcsEngine *engine, const char *deployment, EngineView *view, GError **error)
 }
 
 json_t *
-engine_view_tasks(EcsEngine *engine, const char *deployment, GError **error)
+ecs_view_tasks(EcsEngine *engine, const char *deployment, GError **error)
 {
 	EngineView *view = view_of(engine, deployment);
 	LOCKED(&view->lock);
@@ -207,7 +207,7 @@ engine_view_tasks(EcsEngine *engine, const char *deployment, GError **error)
 }
 
 json_t *
-engine_view_service(EcsEngine *engine, const char *deployment)
+ecs_view_service(EcsEngine *engine, const char *deployment)
 {
 	EngineView *view = view_of(engine, deployment);
 	LOCKED(&view->lock);
@@ -215,7 +215,7 @@ engine_view_service(EcsEngine *engine, const char *deployment)
 }
 
 void
-engine_view_learn(EcsEngine *engine, const char *deployment, json_t *service)
+ecs_view_learn(EcsEngine *engine, const char *deployment, json_t *service)
 {
 	EngineView *view = view_of(engine, deployment);
 	{
@@ -225,7 +225,7 @@ engine_view_learn(EcsEngine *engine, const char *deployment, json_t *service)
 		if (!service)
 			g_clear_pointer(&view->tasks, json_decref);
 	}
-	engine_view_expire(engine, deployment, true);
+	ecs_view_expire(engine, deployment, true);
 }
 
 static void
@@ -235,7 +235,7 @@ expire(EngineView *view, bool by_us)
 }
 
 void
-engine_view_expire(EcsEngine *engine, const char *deployment, bool by_us)
+ecs_view_expire(EcsEngine *engine, const char *deployment, bool by_us)
 {
 	expire(view_of(engine, NULL), by_us);
 	if (deployment && *deployment)
@@ -243,7 +243,7 @@ engine_view_expire(EcsEngine *engine, const char *deployment, bool by_us)
 }
 
 GPtrArray *
-engine_view_fresh(EcsEngine *engine)
+ecs_view_fresh(EcsEngine *engine)
 {
 	gint64 since = g_get_real_time() - FRESH_US;
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
@@ -259,7 +259,7 @@ engine_view_fresh(EcsEngine *engine)
 	for (guint i = 0; i < views->len; i++) {
 		EngineView *one = views->pdata[i];
 		LOCKED(&one->lock);
-		if (one->service && engine_time(one->service, "createdAt") > since)
+		if (one->service && ecs_time(one->service, "createdAt") > since)
 			g_ptr_array_add(
 			    names, g_strdup(json_text_of(one->service, "serviceName", "")));
 	}

@@ -20,7 +20,7 @@
 /* Helpers of all engine files */
 
 json_t *
-engine_call(EcsEngine *engine, const char *operation, const json_t *input, GError **error)
+ecs_call(EcsEngine *engine, const char *operation, const json_t *input, GError **error)
 {
 	json_t *answer = aws_json(
 	    engine->rack->client, &aws_services[AWS_ECS], operation, input, engine->closing, error);
@@ -32,7 +32,7 @@ engine_call(EcsEngine *engine, const char *operation, const json_t *input, GErro
 }
 
 const char *
-engine_tag(const json_t *object, const char *name)
+ecs_tag(const json_t *object, const char *name)
 {
 	gsize index;
 	json_t *tag;
@@ -45,21 +45,21 @@ engine_tag(const json_t *object, const char *name)
 }
 
 unsigned
-engine_tag_number(const json_t *object, const char *name)
+ecs_tag_number(const json_t *object, const char *name)
 {
-	const char *text = engine_tag(object, name);
+	const char *text = ecs_tag(object, name);
 
 	return text ? (unsigned)g_ascii_strtoull(text, NULL, 10) : 0;
 }
 
 gint64
-engine_time(const json_t *object, const char *member)
+ecs_time(const json_t *object, const char *member)
 {
 	return (gint64)(json_number_value(json_object_get(object, member)) * G_USEC_PER_SEC);
 }
 
 bool
-engine_pause(EcsEngine *engine, unsigned milliseconds)
+ecs_pause(EcsEngine *engine, unsigned milliseconds)
 {
 	GPollFD closing;
 	if (!g_cancellable_make_pollfd(engine->closing, &closing))
@@ -73,30 +73,27 @@ engine_pause(EcsEngine *engine, unsigned milliseconds)
 /* Definitions */
 
 char *
-engine_define(
-    EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off, GError **error)
+ecs_define(EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off, GError **error)
 {
-	EngineRoles *roles = engine_roles_of(engine, spec->app, error);
+	EngineRoles *roles = ecs_roles_of(engine, spec->app, error);
 	if (!roles)
 		return NULL;
-	json_auto_t *environment = engine_secrets_make(engine, spec, error);
+	json_auto_t *environment = ecs_secrets_make(engine, spec, error);
 	json_auto_t *input =
-	    environment ? engine_definition(engine, spec, one_off, roles, environment, error)
-			: NULL;
-	json_auto_t *made =
-	    input ? engine_call(engine, "RegisterTaskDefinition", input, error) : NULL;
-	engine_roles_free(roles);
+	    environment ? ecs_definition(engine, spec, one_off, roles, environment, error) : NULL;
+	json_auto_t *made = input ? ecs_call(engine, "RegisterTaskDefinition", input, error) : NULL;
+	ecs_roles_free(roles);
 	if (made)
 		return g_strdup(
 		    json_text_of(json_object_get(made, "taskDefinition"), "taskDefinitionArn", ""));
 
 	if (environment)
-		engine_secrets_remove(engine, json_object_get(environment, "secrets"), NULL);
+		ecs_secrets_remove(engine, json_object_get(environment, "secrets"), NULL);
 	return NULL;
 }
 
 json_t *
-engine_definition_of(EcsEngine *engine, const char *arn, GError **error)
+ecs_definition_of(EcsEngine *engine, const char *arn, GError **error)
 {
 	{
 		LOCKED(&engine->lock);
@@ -105,7 +102,7 @@ engine_definition_of(EcsEngine *engine, const char *arn, GError **error)
 			return json_incref(known);
 	}
 	json_auto_t *input = json_pack("{s:s}", "taskDefinition", arn);
-	json_auto_t *answer = engine_call(engine, "DescribeTaskDefinition", input, error);
+	json_auto_t *answer = ecs_call(engine, "DescribeTaskDefinition", input, error);
 	json_t *definition = answer ? json_object_get(answer, "taskDefinition") : NULL;
 	if (!definition)
 		return NULL;
@@ -124,19 +121,19 @@ is_unknown(const GError *failure)
 }
 
 bool
-engine_undefine(EcsEngine *engine, const char *arn, GError **error)
+ecs_undefine(EcsEngine *engine, const char *arn, GError **error)
 {
 	g_autoptr(GError) failure = NULL;
-	json_auto_t *definition = engine_definition_of(engine, arn, &failure);
+	json_auto_t *definition = ecs_definition_of(engine, arn, &failure);
 	if (!definition && is_unknown(failure))
 		return true;
 
 	json_t *container = json_array_get(json_object_get(definition, "containerDefinitions"), 0);
 	json_auto_t *input = json_pack("{s:s}", "taskDefinition", arn);
-	bool is_gone = definition && engine_secrets_remove(
-					 engine, json_object_get(container, "secrets"), &failure);
+	bool is_gone = definition &&
+		       ecs_secrets_remove(engine, json_object_get(container, "secrets"), &failure);
 	json_auto_t *removed =
-	    is_gone ? engine_call(engine, "DeregisterTaskDefinition", input, &failure) : NULL;
+	    is_gone ? ecs_call(engine, "DeregisterTaskDefinition", input, &failure) : NULL;
 	if (!removed && !is_unknown(failure)) {
 		g_propagate_error(error, g_steal_pointer(&failure));
 		return false;
@@ -164,11 +161,11 @@ create_service(EcsEngine *engine,
 {
 	for (unsigned attempt = 1; attempt <= NAMES_TRIED; attempt++) {
 		g_autoptr(GError) failure = NULL;
-		g_autofree char *name = engine_service_name(spec, attempt);
-		json_auto_t *input = engine_service(engine, spec, name, definition, group);
-		json_auto_t *made = engine_call(engine, "CreateService", input, &failure);
+		g_autofree char *name = ecs_service_name(spec, attempt);
+		json_auto_t *input = ecs_service(engine, spec, name, definition, group);
+		json_auto_t *made = ecs_call(engine, "CreateService", input, &failure);
 		if (made) {
-			engine_view_learn(engine, name, json_object_get(made, "service"));
+			ecs_view_learn(engine, name, json_object_get(made, "service"));
 			return g_steal_pointer(&name);
 		}
 		if (is_name_taken(failure))
@@ -201,16 +198,16 @@ create(Engine *base, const EngineSpec *spec, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	g_autofree char *group = NULL;
-	if (!engine_spec_check(engine, spec, error) || !find_group(engine, spec, &group, error))
+	if (!ecs_spec_check(engine, spec, error) || !find_group(engine, spec, &group, error))
 		return NULL;
-	g_autofree char *definition = engine_define(engine, spec, NULL, error);
+	g_autofree char *definition = ecs_define(engine, spec, NULL, error);
 	if (!definition)
 		return NULL;
 
 	char *name = create_service(engine, spec, definition, group, error);
 	if (!name) {
 		g_prefix_error(error, "service %s: ", spec->service);
-		engine_undefine(engine, definition, NULL);
+		ecs_undefine(engine, definition, NULL);
 	}
 	return name;
 }
@@ -221,17 +218,17 @@ scale(Engine *base, const char *deployment, unsigned count, GError **error)
 	EcsEngine *engine = (EcsEngine *)base;
 	json_auto_t *input = json_pack("{s:s, s:s, s:i}", "cluster", engine->rack->cluster,
 	    "service", deployment, "desiredCount", (int)count);
-	json_auto_t *answer = engine_call(engine, "UpdateService", input, error);
+	json_auto_t *answer = ecs_call(engine, "UpdateService", input, error);
 	json_t *service = answer ? json_object_get(answer, "service") : NULL;
 	if (!service)
 		return false;
 
 	/* The answer has no tags, and nothing but counts has changed. */
-	json_auto_t *before = engine_view_service(engine, deployment);
+	json_auto_t *before = ecs_view_service(engine, deployment);
 	json_t *tags = json_object_get(before, "tags");
 	if (tags && !json_object_get(service, "tags"))
 		json_object_set(service, "tags", tags);
-	engine_view_learn(engine, deployment, service);
+	ecs_view_learn(engine, deployment, service);
 	return true;
 }
 
@@ -268,7 +265,7 @@ delete_service(EcsEngine *engine, const char *deployment, GError **error)
 	g_autoptr(GError) failure = NULL;
 	json_auto_t *input = json_pack(
 	    "{s:s, s:s, s:b}", "cluster", engine->rack->cluster, "service", deployment, "force", 1);
-	json_auto_t *removed = engine_call(engine, "DeleteService", input, &failure);
+	json_auto_t *removed = ecs_call(engine, "DeleteService", input, &failure);
 	bool is_gone = removed || aws_error_is(failure, "ServiceNotFoundException") ||
 		       aws_error_is(failure, "ServiceNotActiveException");
 	if (is_gone)
@@ -279,7 +276,7 @@ delete_service(EcsEngine *engine, const char *deployment, GError **error)
 }
 
 bool
-engine_remove(Engine *base, const char *deployment, GError **error)
+ecs_remove(Engine *base, const char *deployment, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	g_autofree char *definition = definition_of_service(engine, deployment, error);
@@ -287,19 +284,19 @@ engine_remove(Engine *base, const char *deployment, GError **error)
 		return false;
 	if (!*definition)
 		return true;
-	if (!engine_undefine(engine, definition, error) ||
+	if (!ecs_undefine(engine, definition, error) ||
 	    !delete_service(engine, deployment, error)) {
 		g_prefix_error(error, "deployment %s: ", deployment);
 		return false;
 	}
-	engine_view_learn(engine, deployment, NULL);
+	ecs_view_learn(engine, deployment, NULL);
 	return true;
 }
 
 static char *
 tag_of(const json_t *service, const char *name)
 {
-	const char *value = engine_tag(service, name);
+	const char *value = ecs_tag(service, name);
 
 	return g_strdup(value ? value : "");
 }
@@ -317,10 +314,10 @@ read_deployment(const json_t *service)
 	deployment->image = tag_of(service, TAG_IMAGE);
 	deployment->env_hash = tag_of(service, TAG_ENV);
 	deployment->count = (unsigned)json_int_of(service, "desiredCount", 0);
-	deployment->cpu = engine_tag_number(service, TAG_CPU);
-	deployment->memory = engine_tag_number(service, TAG_MEMORY);
-	deployment->port = engine_tag_number(service, TAG_PORT);
-	deployment->created = engine_time(service, "createdAt");
+	deployment->cpu = ecs_tag_number(service, TAG_CPU);
+	deployment->memory = ecs_tag_number(service, TAG_MEMORY);
+	deployment->port = ecs_tag_number(service, TAG_PORT);
+	deployment->created = ecs_time(service, "createdAt");
 	return deployment;
 }
 
@@ -348,7 +345,7 @@ list_services(EcsEngine *engine, const char *app, GError **error)
 
 	g_autofree char *prefix = app ? g_strconcat(app, "-", NULL) : g_strdup("");
 	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	g_autoptr(GPtrArray) fresh = engine_view_fresh(engine);
+	g_autoptr(GPtrArray) fresh = ecs_view_fresh(engine);
 	json_t *names = json_array();
 	gsize index;
 	json_t *arn;
@@ -363,7 +360,7 @@ list_services(EcsEngine *engine, const char *app, GError **error)
 }
 
 GPtrArray *
-engine_deployments(Engine *base, const char *app, GError **error)
+ecs_deployments(Engine *base, const char *app, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
 	json_auto_t *names = list_services(engine, app, error);
@@ -376,7 +373,7 @@ engine_deployments(Engine *base, const char *app, GError **error)
 	json_t *service;
 	json_array_foreach(services, index, service)
 	{
-		const char *owner = engine_tag(service, TAG_APP);
+		const char *owner = ecs_tag(service, TAG_APP);
 		bool is_active = strcmp(json_text_of(service, "status", ""), "ACTIVE") == 0;
 		if (owner && is_active && (!app || strcmp(owner, app) == 0))
 			g_ptr_array_add(list, read_deployment(service));
@@ -397,7 +394,7 @@ ping(Engine *base, GError **error)
 			return true;
 	}
 	json_auto_t *input = json_pack("{s:[s]}", "clusters", engine->rack->cluster);
-	json_auto_t *answer = engine_call(engine, "DescribeClusters", input, error);
+	json_auto_t *answer = ecs_call(engine, "DescribeClusters", input, error);
 	json_auto_t *clusters = answer ? aws_items(answer, "clusters") : NULL;
 	const char *status = json_text_of(json_array_get(clusters, 0), "status", "missing");
 	if (!answer)
@@ -427,27 +424,27 @@ engine_free(Engine *base)
 }
 
 static const EngineOps operations = {
-    .add_app = engine_add_app,
+    .add_app = ecs_add_app,
     .create = create,
     .scale = scale,
-    .remove = engine_remove,
-    .deployments = engine_deployments,
-    .processes = engine_processes,
-    .processes_of_app = engine_processes_of_app,
-    .locate = engine_locate,
-    .stop = engine_stop,
-    .last_lines = engine_last_lines,
-    .listening = engine_listening,
-    .run = engine_run,
-    .one_offs = engine_one_offs,
-    .forget = engine_forget,
-    .exec = engine_exec,
-    .archive_get = engine_archive_get,
-    .archive_put = engine_archive_put,
-    .capacity = engine_capacity,
-    .watch = engine_watch,
-    .remove_app = engine_remove_app,
-    .system_processes = engine_system_processes,
+    .remove = ecs_remove,
+    .deployments = ecs_deployments,
+    .processes = ecs_processes,
+    .processes_of_app = ecs_processes_of_app,
+    .locate = ecs_locate,
+    .stop = ecs_stop,
+    .last_lines = ecs_last_lines,
+    .listening = ecs_listening,
+    .run = ecs_run,
+    .one_offs = ecs_one_offs,
+    .forget = ecs_forget,
+    .exec = ecs_exec,
+    .archive_get = ecs_archive_get,
+    .archive_put = ecs_archive_put,
+    .capacity = ecs_capacity,
+    .watch = ecs_watch,
+    .remove_app = ecs_remove_app,
+    .system_processes = ecs_system_processes,
     .ping = ping,
     .free = engine_free,
 };
@@ -475,8 +472,8 @@ engine_ecs_new(AwsRack *rack, Router *router, Logs *logs, GError **error)
 	engine->logs = logs;
 	engine->closing = g_cancellable_new();
 	pthread_mutex_init(&engine->lock, NULL);
-	engine->views = table_of(engine_view_free);
-	engine->roles = table_of(engine_roles_free);
+	engine->views = table_of(ecs_view_free);
+	engine->roles = table_of(ecs_roles_free);
 	engine->definitions = table_of(unref_json);
 	engine->machines = table_of(g_free);
 	engine->forgotten = table_of(NULL);

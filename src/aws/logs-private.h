@@ -29,7 +29,7 @@ char *
 logs_decode(const char *message, gsize *length);
 
 bool
-logs_query(Logs *part,
+cloudwatch_query(Logs *part,
     const char *app,
     const LogQuery *query,
     LogTake take,

@@ -302,7 +302,7 @@ run(Reading *reading, GCancellable *cancel, GError **error)
 }
 
 bool
-logs_query(Logs *part,
+cloudwatch_query(Logs *part,
     const char *app,
     const LogQuery *query,
     LogTake take,

@@ -265,7 +265,7 @@ logs_free(Logs *part)
 
 static const LogsOps operations = {
     .append = append,
-    .query = logs_query,
+    .query = cloudwatch_query,
     .newest = newest,
     .prune = prune,
     .remove_app = remove_app,
