@@ -67,17 +67,6 @@ typedef struct {
 json_t *
 ecs_call(EcsEngine *engine, const char *operation, const json_t *input, GError **error);
 
-/* A tag of a service, task or definition, or NULL. Borrowed. */
-const char *
-ecs_tag(const json_t *object, const char *name);
-
-unsigned
-ecs_tag_number(const json_t *object, const char *name);
-
-/* A time of ECS's JSON (seconds with a fraction) in microseconds; 0 when there is none. */
-gint64
-ecs_time(const json_t *object, const char *member);
-
 /* Waits; false at once when the engine is being freed. */
 bool
 ecs_pause(EcsEngine *engine, unsigned milliseconds);
@@ -96,6 +85,13 @@ ecs_fargate_size(
 /* What the spec asks for that ECS cannot give is an error that names it. */
 bool
 ecs_spec_check(const EcsEngine *engine, const EngineSpec *spec, GError **error);
+
+/* A tag of a service, task or definition, or NULL. Borrowed. */
+const char *
+ecs_tag(const json_t *object, const char *name);
+
+unsigned
+ecs_tag_number(const json_t *object, const char *name);
 
 json_t *
 ecs_tags(const EcsEngine *engine, const EngineSpec *spec, const EngineOneOff *one_off);
@@ -227,6 +223,10 @@ GPtrArray *
 ecs_listening(Engine *engine, const Process *process);
 
 /* engine-reasons.c: from a task that has ended to what core makes failures of */
+
+/* A time of ECS's JSON (seconds with a fraction) in microseconds; 0 when there is none. */
+gint64
+ecs_time(const json_t *object, const char *member);
 
 /* Sets state, reason, exit code and was_out_of_memory of a process that has ended. */
 void

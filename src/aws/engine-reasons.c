@@ -11,6 +11,12 @@
 #define CANNOT_START 126 /* of a one-off, as a shell says it */
 #define NO_COMMAND 127
 
+gint64
+ecs_time(const json_t *object, const char *member)
+{
+	return (gint64)(json_number_value(json_object_get(object, member)) * G_USEC_PER_SEC);
+}
+
 static bool
 has_any(const char *text, const char *const *words)
 {

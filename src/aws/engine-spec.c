@@ -88,6 +88,27 @@ ecs_spec_check(const EcsEngine *engine, const EngineSpec *spec, GError **error)
 
 /* Tags */
 
+const char *
+ecs_tag(const json_t *object, const char *name)
+{
+	gsize index;
+	json_t *tag;
+	json_array_foreach(json_object_get(object, "tags"), index, tag)
+	{
+		if (strcmp(json_text_of(tag, "key", ""), name) == 0)
+			return json_text_of(tag, "value", "");
+	}
+	return NULL;
+}
+
+unsigned
+ecs_tag_number(const json_t *object, const char *name)
+{
+	const char *text = ecs_tag(object, name);
+
+	return text ? (unsigned)g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
 static void
 add_tag(json_t *tags, const char *name, const char *value)
 {

@@ -31,33 +31,6 @@ ecs_call(EcsEngine *engine, const char *operation, const json_t *input, GError *
 	return answer;
 }
 
-const char *
-ecs_tag(const json_t *object, const char *name)
-{
-	gsize index;
-	json_t *tag;
-	json_array_foreach(json_object_get(object, "tags"), index, tag)
-	{
-		if (strcmp(json_text_of(tag, "key", ""), name) == 0)
-			return json_text_of(tag, "value", "");
-	}
-	return NULL;
-}
-
-unsigned
-ecs_tag_number(const json_t *object, const char *name)
-{
-	const char *text = ecs_tag(object, name);
-
-	return text ? (unsigned)g_ascii_strtoull(text, NULL, 10) : 0;
-}
-
-gint64
-ecs_time(const json_t *object, const char *member)
-{
-	return (gint64)(json_number_value(json_object_get(object, member)) * G_USEC_PER_SEC);
-}
-
 bool
 ecs_pause(EcsEngine *engine, unsigned milliseconds)
 {
