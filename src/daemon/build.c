@@ -261,21 +261,31 @@ work(BuildTask *task, GError **error)
 	return put_result(task, image, cause, error);
 }
 
+static bool
+work_watched(BuildTask *task, GError **error)
+{
+	task->cancel = g_cancellable_new();
+	GThread *watcher = g_thread_new("signals", watch_signals, task);
+	bool is_done = work(task, error);
+
+	/* It waits for nothing but this; where it has ended before, the signal stays blocked. */
+	kill(getpid(), SIGTERM);
+	g_thread_join(watcher);
+	g_object_unref(task->cancel);
+	return is_done;
+}
+
 bool
 daemon_build(const char *const *environment, GError **error)
 {
-	BuildTask plain = {0};
-	if (!read_variables(&plain, environment, error))
+	BuildTask task = {0};
+	if (!read_variables(&task, environment, error))
 		return false;
-	plain.client = aws_client_new(&(AwsOptions){.environment = environment}, NULL, error);
-	if (!plain.client)
+	task.client = aws_client_new(&(AwsOptions){.environment = environment}, NULL, error);
+	if (!task.client)
 		return false;
 
-	/* The thread that waits for signals lives as long as the process, so what it sees does too.
-	 */
-	BuildTask *task = g_new(BuildTask, 1);
-	*task = plain;
-	task->cancel = g_cancellable_new();
-	g_thread_unref(g_thread_new("signals", watch_signals, task));
-	return work(task, error);
+	bool is_done = work_watched(&task, error);
+	aws_client_free(task.client);
+	return is_done;
 }
