@@ -20,7 +20,7 @@ typedef struct {
 	const char *unix_socket; /* connect here instead, or NULL */
 	/* «host:port» to connect to; the Host header and TLS still say base_url's. Or NULL. */
 	const char *connect_to;
-	const char *user;        /* Basic authentication, or NULL */
+	const char *user; /* Basic authentication, or NULL */
 	const char *password;
 	const char *ca_file; /* trusted besides the system's, or NULL */
 	bool insecure;       /* do not verify the server's certificate */

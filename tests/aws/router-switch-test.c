@@ -60,8 +60,10 @@ several(Fixture *fixture, gconstpointer data)
 			fixture_wait_state(fixture, two, webs[i], "healthy");
 	}
 	unsigned before = fixture_calls(fixture, "ModifyRule");
+	unsigned registered = fixture_calls(fixture, "RegisterTargets");
 	for (unsigned i = 0; i < 3; i++)
 		fixture_add(fixture, "shop", webs[i]);
+	g_assert_cmpuint(fixture_calls(fixture, "RegisterTargets"), ==, registered);
 	g_assert_cmpint(fixture_weight(fixture, one), ==, 1);
 	g_assert_cmpint(fixture_weight(fixture, two), ==, 3);
 	g_assert_cmpuint(fixture_calls(fixture, "ModifyRule"), ==, before + 1);
