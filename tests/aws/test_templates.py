@@ -51,7 +51,6 @@ UNSCOPED = {
     ("rack", "ApiRole", "ListEnvironments"): "ListSecrets knows no resource; it tells names, never values",
     ("rack", "ApiRole", "SeeBalancers"): "Describe* of the balancer API knows no resource",
     ("rack", "ApiRole", "ListCertificates"): "ListCertificates knows no resource",
-    ("rack", "ApiRole", "RegistryLogin"): "GetAuthorizationToken knows no resource",
     ("rack", "BuildRole", "RegistryLogin"): "GetAuthorizationToken knows no resource",
     ("rack", "AppStackRole", "SeeLogGroups"): "DescribeLogGroups knows no resource",
     ("rack", "AppBoundary", "AllButTheAccount"): "a boundary: it allows nothing by itself",
@@ -310,3 +309,28 @@ def test_one_carrackd_at_a_time():
     assert service["DesiredCount"] == 1
     configuration = service["DeploymentConfiguration"]
     assert (configuration["MinimumHealthyPercent"], configuration["MaximumPercent"]) == (0, 100)
+
+
+def test_a_build_reads_sources_and_jobs_and_writes_results_only():
+    allowed = {statement["Sid"]: statement for name, statement in statements(RACK) if name == "BuildRole"}
+    objects = {sid: (statement["Action"], statement["Resource"]["Fn::Sub"].removeprefix("${Objects.Arn}/"))
+               for sid, statement in allowed.items() if str(statement["Action"]).startswith("s3:")}
+    assert objects == {"Source": ("s3:GetObject", "objects/*"), "Job": ("s3:GetObject", "builds/*/job.json"),
+                       "Result": ("s3:PutObject", "builds/*/result.json")}
+    assert allowed["Push"]["Resource"]["Fn::Sub"].endswith(":repository/${AWS::StackName}/*")
+    assert not [action for statement in allowed.values() for action in as_list(statement["Action"]) if "Delete" in action]
+
+
+def test_nobody_but_a_build_can_push_images():
+    pushing = {name for name, statement in statements(RACK) if statement["Effect"] == "Allow"
+               for action in as_list(statement.get("Action", [])) if action == "ecr:PutImage"}
+    assert pushing == {"BuildRole"}
+
+
+def test_a_build_is_told_what_it_needs():
+    (build,) = RACK["Resources"]["BuildTask"]["Properties"]["ContainerDefinitions"]
+    told = {variable["Name"] for variable in build["Environment"]}
+    assert told == {"AWS_REGION", "CARRACK_RACK", "CARRACK_OBJECTS", "CARRACK_REGISTRY"}
+    assert build["Command"] == ["carrackd", "build"] and build["Name"] == "build"
+    assert build["LogConfiguration"]["Options"]["awslogs-stream-prefix"] == "build"
+    assert build["MountPoints"] == [{"SourceVolume": "engine", "ContainerPath": "/var/run/docker.sock"}]
