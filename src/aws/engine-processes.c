@@ -410,8 +410,11 @@ GPtrArray *
 ecs_last_lines(Engine *base, const Process *process, unsigned count, GError **error)
 {
 	EcsEngine *engine = (EcsEngine *)base;
-	const LogQuery query = {
-	    .process = process->id, .service = process->service, .tail = MAX(count, 1)};
+	const LogQuery query = {.kind = "service",
+	    .release = process->release,
+	    .service = process->service,
+	    .process = process->id,
+	    .tail = MAX(count, 1)};
 	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
 	bool may_be_late = *process->container && ecs_has_ended(process) &&
 			   g_get_real_time() - process->started < JUST_ENDED;
