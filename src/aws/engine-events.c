@@ -13,7 +13,7 @@
 #define WAIT_SECONDS 20 /* the most that SQS waits */
 #define WAIT_SHORT_SECONDS 2
 #define LOOK_US (2 * G_USEC_PER_SEC)
-#define LOOK_QUIET_US (30 * G_USEC_PER_SEC)
+#define LOOK_QUIET_US (120 * G_USEC_PER_SEC)
 #define PAUSE_MS 2000
 #define SEEN_MOST 20000
 
