@@ -22,8 +22,8 @@ static const char maven[] =
     "# Apart from the rest, so that this layer is made anew only when it changes.\n"
     "COPY pom.xml ./\n"
     "RUN mvn -B -q dependency:go-offline{if-spring}\n"
-    "RUN mvn -B -q dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory=/lib-run "
-    "&& mkdir -p /lib-run{if-plain}\n"
+    "RUN mvn -B -q dependency:go-offline dependency:copy-dependencies -DincludeScope=runtime "
+    "-DoutputDirectory=/lib-run && mkdir -p /lib-run{if-plain}\n"
     "\n"
     "COPY . .\n"
     "RUN mvn -B -q package -DskipTests && cp \"$({pick})\" /app.jar\n";
@@ -50,7 +50,7 @@ static const char image[] = "\n"
 static const char single[] = "FROM {java}\n"
 			     "WORKDIR /app\n"
 			     "ENV PORT={port} HOME=/tmp\n"
-			     "COPY {jar} ./app.jar\n"
+			     "COPY [{jar}, \"./app.jar\"]\n"
 			     "USER 1000:1000\n"
 			     "EXPOSE {port}\n"
 			     "CMD {command}\n";
@@ -106,10 +106,10 @@ find_main(const Project *project, const char *folder, unsigned depth)
 static char *
 main_class(Plan *plan, const char *build)
 {
-	static const char expression[] = "<mainClass>\\s*([A-Za-z0-9_.$]+)\\s*</mainClass>|"
-					 "mainClass(?:\\.set\\(|\\s*=)\\s*['\"]([A-Za-z0-9_.$]+)";
+	static const char expression[] = "(?|<mainClass>\\s*([A-Za-z0-9_.$]+)\\s*</mainClass>|"
+					 "mainClass(?:\\.set\\(|\\s*=)\\s*['\"]([A-Za-z0-9_.$]+))";
 	g_autofree char *named = project_match(plan->project, build, expression);
-	if (named && *named)
+	if (named)
 		return g_steal_pointer(&named);
 	return find_main(plan->project, SOURCES, 0);
 }
@@ -176,7 +176,9 @@ plan_java(Plan *plan, GError **error)
 
 	g_autofree char *jar = only_jar(plan->project);
 	plan->framework = "jar";
-	plan_set(plan, "jar", jar);
+	json_auto_t *name = json_text_value(jar);
+	g_autofree char *quoted = json_dumps(name, JSON_ENCODE_ANY);
+	plan_set(plan, "jar", quoted);
 	plan_run(plan, "java", "-jar", "app.jar", NULL);
 	plan_write(plan, single);
 	return true;

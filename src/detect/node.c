@@ -27,7 +27,7 @@ static const char dockerfile[] =
     "FROM {node}{if-build}\n"
     "WORKDIR /app{if-build}\n"
     "ENV NODE_ENV=production PORT={port} HOME=/tmp{if-build}\n"
-    "COPY --from=build /app ./{if-build}\n"
+    "COPY --from=build --chown=1000:1000 /app ./{if-build}\n"
     "RUN {tool-again}\n"
     "USER 1000:1000\n"
     "EXPOSE {port}\n"

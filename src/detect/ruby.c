@@ -116,6 +116,7 @@ plan_rails(Plan *plan)
 	if (project_has(plan->project, "package.json"))
 		plan_because(plan, "package.json is not used: an app whose assets Node makes needs "
 				   "a Dockerfile of its own");
+	plan_because(plan, "it wants SECRET_KEY_BASE or RAILS_MASTER_KEY in its environment");
 	plan_set(plan, "if-rails", "");
 	plan_set(plan, "if-assets", has_assets ? "" : NULL);
 	plan_run(plan, "bundle", "exec", "rails", "server", "-b", "0.0.0.0", NULL);

@@ -14,7 +14,8 @@ PAGES = sorted(path for path in subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md", "*.scd"],
     cwd=ROOT, capture_output=True, text=True, check=True).stdout.split() if (ROOT / path).exists())
 MARKDOWN = [page for page in PAGES if page.endswith(".md")]
-TEXTS = [*PAGES, *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").rglob("*")) if path.is_file())]
+TEXTS = [*PAGES, *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "examples").rglob("*"))
+                if path.is_file() and not path.name.startswith("Gemfile"))]  # a Gemfile must name its registry
 
 # Places that a reader elsewhere does not have: package registries, mirrors, folders of one machine.
 STRANGE = re.compile(

@@ -184,6 +184,28 @@ a_folder_with_nothing_to_build_is_refused(Place *place, gconstpointer data)
 	expect_refused(place, "other.yml", "manifest other.yml: no such file in ");
 }
 
+/* Beside what is there, which stays as it is; and it is read before what the folder lacks. */
+static void
+what_was_generated_is_sent_as_if_it_were_there(Place *place, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	write_file(place, "main.py", "");
+	write_file(place, "requirements.txt", "");
+	write_file(place, "secret.txt", "");
+	write_file(place, ".dockerignore", "secret.txt\n");
+	g_autoptr(Detection) generated = detect_folder(place->folder, NULL, NULL, &error);
+	g_assert_no_error(error);
+	SourceOptions options = {.env = place->env, .generated = generated};
+	g_autoptr(Source) source = source_open(place->folder, &options, &error);
+	g_assert_no_error(error);
+	g_autofree char *files = sent(place, source);
+
+	g_assert_cmpstr(source_file(source), ==, "convox.yml");
+	g_assert_cmpstr(files, ==, ".dockerignore Dockerfile convox.yml main.py requirements.txt");
+	g_autofree char *manifest = g_build_filename(place->folder, "convox.yml", NULL);
+	g_assert_false(g_file_test(manifest, G_FILE_TEST_EXISTS));
+}
+
 static void
 a_missing_dockerfile_is_found_before_anything_is_sent(Place *place, gconstpointer data)
 {
@@ -273,6 +295,8 @@ main(int argc, char **argv)
 	    "/source/a-broken-pattern-is-named-by-its-line", a_broken_pattern_is_named_by_its_line);
 	TEST("/source/a-folder-with-nothing-to-build-is-refused",
 	    a_folder_with_nothing_to_build_is_refused);
+	TEST("/source/what-was-generated-is-sent-as-if-it-were-there",
+	    what_was_generated_is_sent_as_if_it_were_there);
 	TEST("/source/a-missing-dockerfile-is-found-before-anything-is-sent",
 	    a_missing_dockerfile_is_found_before_anything_is_sent);
 	TEST("/source/all-problems-of-a-manifest-are-told", all_problems_of_a_manifest_are_told);
