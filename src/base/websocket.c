@@ -65,6 +65,7 @@ typedef struct {
 struct WebSocket {
 	int fd;
 	bool is_borrowed;
+	bool takes_binary;
 	HttpConnection *connection; /* of a client; NULL: server */
 	pthread_mutex_t sending, receiving, noting;
 	Sender sender;
@@ -318,16 +319,46 @@ send_message(WebSocket *socket,
 	return sent;
 }
 
-bool
-websocket_send(
-    WebSocket *socket, const void *bytes, gsize length, GCancellable *cancel, GError **error)
+static bool
+send_data(WebSocket *socket,
+    guint8 opcode,
+    const void *bytes,
+    gsize length,
+    GCancellable *cancel,
+    GError **error)
 {
 	if (length > LIMIT_WEBSOCKET_MESSAGE_BYTES)
 		return error_set(error, CARRACK_ERROR_TOO_LARGE,
 		    "a websocket message of %" G_GSIZE_FORMAT " bytes; the limit is %d", length,
 		    LIMIT_WEBSOCKET_MESSAGE_BYTES);
 
-	return send_message(socket, WSLAY_TEXT_FRAME, bytes, length, cancel, error);
+	return send_message(socket, opcode, bytes, length, cancel, error);
+}
+
+bool
+websocket_send(
+    WebSocket *socket, const void *bytes, gsize length, GCancellable *cancel, GError **error)
+{
+	return send_data(socket, WSLAY_TEXT_FRAME, bytes, length, cancel, error);
+}
+
+bool
+websocket_send_binary(
+    WebSocket *socket, const void *bytes, gsize length, GCancellable *cancel, GError **error)
+{
+	return send_data(socket, WSLAY_BINARY_FRAME, bytes, length, cancel, error);
+}
+
+bool
+websocket_ping(WebSocket *socket, GCancellable *cancel, GError **error)
+{
+	return send_message(socket, WSLAY_PING, NULL, 0, cancel, error);
+}
+
+void
+websocket_take_binary(WebSocket *socket)
+{
+	socket->takes_binary = true;
 }
 
 bool
@@ -450,11 +481,12 @@ take_event(WebSocket *socket, WebSocketEvent *event, char **bytes, gsize *length
 {
 	Receiver *receiver = &socket->receiver;
 	bool is_text = receiver->is_ready && receiver->message_opcode == WSLAY_TEXT_FRAME;
+	bool is_binary = receiver->is_ready && !is_text && socket->takes_binary;
 
 	*bytes = NULL;
 	*length = 0;
-	if (is_text) {
-		*event = WEBSOCKET_TEXT;
+	if (is_text || is_binary) {
+		*event = is_text ? WEBSOCKET_TEXT : WEBSOCKET_BINARY;
 		*length = receiver->message->len;
 		*bytes = g_string_free(receiver->message, FALSE);
 		receiver->message = g_string_new(NULL);

@@ -16,6 +16,7 @@ typedef enum {
 	WEBSOCKET_TEXT,
 	WEBSOCKET_END,    /* a binary frame: the peer will send no more data; it may still read */
 	WEBSOCKET_CLOSED, /* close frame, or the connection is gone */
+	WEBSOCKET_BINARY, /* after websocket_take_binary only */
 } WebSocketEvent;
 
 /* The server's side of an upgraded connection. Takes over `fd` (closed by websocket_free unless
@@ -50,6 +51,20 @@ websocket_send(
 /* Sends the empty binary frame. */
 bool
 websocket_send_end(WebSocket *socket, GCancellable *cancel, GError **error);
+
+/* For peers that speak in binary frames: from now on one is a message like a text, and no end.
+ * Before anything is received. */
+void
+websocket_take_binary(WebSocket *socket);
+
+/* As websocket_send, in a binary frame. */
+bool
+websocket_send_binary(
+    WebSocket *socket, const void *bytes, gsize length, GCancellable *cancel, GError **error);
+
+/* Sends a ping, so that nothing between the two takes the connection for idle. */
+bool
+websocket_ping(WebSocket *socket, GCancellable *cancel, GError **error);
 
 /* Waits for the next message; answers pings meanwhile. `bytes` (may be NULL-ed by the callee for
  * other events) is owned by the caller and NUL-terminated. A message over
