@@ -1,304 +1,237 @@
 /*
- * Reading logs of CloudWatch: FilterLogEvents gives the events of all streams of a group in the
- * order of time. Which lines are meant is settled here, since its own patterns match words and not
- * texts; only kind, release and service narrow the streams.
- *
- * CloudWatch shows an event some seconds after it was written, and not always in order: a follower
- * asks for the last seconds again and knows by their ids what it has given already. It asks soon
- * after something came, and slower and slower while nothing does, since an account may ask five
- * times a second (docs/aws-scale.md); what carrackd writes itself wakes it at once.
+ * Queries. History is read forward as it comes, a tail backward until it is long enough. Whoever
+ * follows takes his place in the app's tail (logs-tail.c) before he reads history, and remembers
+ * the ids of what history holds of the last minute: so no line is in both or in neither. Older
+ * lines that arrive after that are not for him; they were before he began.
  */
 #include "aws/logs-private.h"
 
 #include "base/error.h"
-#include "base/lock.h"
 
-#include <string.h>
-#include <time.h>
-
-#define MINUTE_MS (G_GINT64_CONSTANT(60) * 1000)
-#define OVERLAP_MS 15000
-#define PAUSE_FIRST_MS 250
-#define PAUSE_LONGEST_MS 4000
-#define PROCESS_DIGITS 12
-
-static const AwsList pages = {.service = &aws_services[AWS_LOGS],
-    .operation = "FilterLogEvents",
-    .token_in = "nextToken",
-    .token_out = "nextToken",
-    .items = "events"};
+/* What a follower's history may share with the lines that come; milliseconds. */
+#define SEAM (60 * 1000)
+#define LATE_END (10 * G_TIME_SPAN_SECOND) /* how long lines before `until` are waited for */
 
 typedef struct {
-	CloudwatchLogs *self;
-	char *group;
+	CloudLogs *logs;
+	const char *app;
 	const LogQuery *query;
 	LogTake take;
 	gpointer take_data;
-	GHashTable *seen; /* event id → time, of the overlap; NULL unless following */
-	GQueue *kept;     /* of json_t: the newest so many; NULL: given at once */
-	gint64 newest;    /* ms */
-	gint64 count;
-	bool has_ended; /* `take` wants no more */
+	GCancellable *cancel;
+	gint64 id;
+	LogSeen seen;   /* while following */
+	GQueue newest;  /* of LogEvent: a tail, the newest first */
+	bool is_over;   /* the taker has had enough, */
+	bool is_failed; /* and with an error */
 } Reading;
 
-/* Events */
-
-/* «KIND/RELEASE/SERVICE/PROCESS», or of three parts without a release. `line` borrows from `parts`.
- */
-static void
-fill_names(LogLine *line, GStrv parts)
-{
-	guint count = g_strv_length(parts);
-	guint skip = count >= 4 ? 1 : 0;
-	line->kind = count > 0 ? parts[0] : "";
-	line->release = skip && strcmp(parts[1], "-") != 0 ? parts[1] : "";
-	line->service =
-	    count > 1 + skip && strcmp(parts[1 + skip], "-") != 0 ? parts[1 + skip] : "";
-	line->process = "";
-	if (count > 2 + skip && strcmp(parts[2 + skip], "-") != 0) {
-		char *process = parts[2 + skip];
-		if (strlen(process) > PROCESS_DIGITS)
-			process[PROCESS_DIGITS] = '\0';
-		line->process = process;
-	}
-}
-
 static bool
-is_same(const char *wanted, const char *value)
+hand_over(Reading *reading, const LogEvent *event, GError **error)
 {
-	return !wanted || strcmp(wanted, value) == 0;
-}
-
-static bool
-is_wanted(const LogQuery *query, const LogLine *line)
-{
-	return is_same(query->kind, line->kind) && is_same(query->service, line->service) &&
-	       is_same(query->process, line->process) && is_same(query->release, line->release) &&
-	       (!query->filter ||
-		   memmem(line->text, line->length, query->filter, strlen(query->filter)));
-}
-
-/* Gives one event to the taker if it is meant. */
-static bool
-give(Reading *reading, const json_t *event, GError **error)
-{
-	g_auto(GStrv) parts = g_strsplit(json_text_of(event, "logStreamName", ""), "/", -1);
-	LogLine line = {.id = ++reading->count, .time = json_int_of(event, "timestamp", 0) * 1000};
-	g_autofree char *text = logs_decode(json_text_of(event, "message", ""), &line.length);
-	line.text = text;
-	fill_names(&line, parts);
-	if (!is_wanted(reading->query, &line))
+	LogLine line = event->line;
+	GError *inner = NULL;
+	if (error_cancelled(reading->cancel, error))
+		return false;
+	line.id = ++reading->id;
+	if (reading->take(reading->take_data, &line, &inner))
 		return true;
 
-	g_autoptr(GError) cause = NULL;
-	if (reading->take(reading->take_data, &line, &cause))
-		return true;
-	reading->has_ended = true;
-	if (cause)
-		g_propagate_error(error, g_steal_pointer(&cause));
+	reading->is_over = true;
+	reading->is_failed = inner != NULL;
+	if (inner)
+		g_propagate_error(error, inner);
 	return false;
 }
 
-/* With a tail it is kept until all have been seen; what is not meant is not. */
 static bool
-is_event_wanted(Reading *reading, const json_t *event)
+is_following(const Reading *reading)
 {
-	g_auto(GStrv) parts = g_strsplit(json_text_of(event, "logStreamName", ""), "/", -1);
-	LogLine line = {0};
-	g_autofree char *text = logs_decode(json_text_of(event, "message", ""), &line.length);
-	line.text = text;
-	fill_names(&line, parts);
-	return is_wanted(reading->query, &line);
+	return reading->query->follow;
 }
 
-static void
-keep(Reading *reading, json_t *event)
-{
-	if (!is_event_wanted(reading, event))
-		return;
-	g_queue_push_tail(reading->kept, json_incref(event));
-	if (g_queue_get_length(reading->kept) > reading->query->tail)
-		json_decref(g_queue_pop_head(reading->kept));
-}
-
-/* False if it was there before. */
+/* The end of a reading by a taker who has had enough is none of a failure. */
 static bool
-is_new(Reading *reading, const json_t *event)
-{
-	const char *id = json_text_of(event, "eventId", "");
-	if (!reading->seen || !*id)
-		return true;
-	if (g_hash_table_contains(reading->seen, id))
-		return false;
-
-	gint64 *time = g_new(gint64, 1);
-	*time = json_int_of(event, "timestamp", 0);
-	g_hash_table_insert(reading->seen, g_strdup(id), time);
-	return true;
-}
-
-static bool
-visit(gpointer data, const json_t *events, GError **error)
-{
-	Reading *reading = data;
-	gsize index;
-	json_t *event;
-	json_array_foreach((json_t *)events, index, event)
-	{
-		if (!is_new(reading, event))
-			continue;
-		reading->newest = MAX(reading->newest, json_int_of(event, "timestamp", 0));
-		if (reading->kept)
-			keep(reading, event);
-		else if (!give(reading, event, error))
-			return false;
-	}
-	return true;
-}
-
-/* Reading */
-
-/* The longest beginning of the stream names that is known. The caller frees it. */
-static char *
-stream_prefix(const LogQuery *query)
-{
-	const char *const parts[] = {query->kind, query->release, query->service};
-	GString *prefix = g_string_new(NULL);
-	for (gsize i = 0; i < G_N_ELEMENTS(parts) && parts[i] && *parts[i]; i++)
-		g_string_append_printf(prefix, "%s/", parts[i]);
-	return g_string_free(prefix, FALSE);
-}
-
-/* Events from `since` to before `until` (ms; 0: none). A group that is not there has none. */
-static bool
-read_span(Reading *reading, gint64 since, gint64 until, GCancellable *cancel, GError **error)
+read_range(Reading *reading, const LogRange *range, LogVisit visit, GError **error)
 {
 	g_autoptr(GError) cause = NULL;
-	g_autofree char *prefix = stream_prefix(reading->query);
-	json_auto_t *input =
-	    json_pack("{s:s, s:b}", "logGroupName", reading->group, "interleaved", true);
-	if (*prefix)
-		json_object_set_new(input, "logStreamNamePrefix", json_string(prefix));
-	if (since > 0)
-		json_object_set_new(input, "startTime", json_integer(since));
-	if (until > 0)
-		json_object_set_new(input, "endTime", json_integer(until - 1));
-	if (aws_pages(reading->self->rack->client, &pages, input, visit, reading, cancel, &cause) ||
-	    aws_error_is(cause, "ResourceNotFoundException"))
+	bool done = cloudwatch_read(reading->logs, range, visit, reading, reading->cancel, &cause);
+	if (done || (reading->is_over && !reading->is_failed))
 		return true;
 
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }
 
-static void
-forget_kept(Reading *reading)
+/* History */
+
+static bool
+history_visit(gpointer data, const LogEvent *event, GError **error)
 {
-	json_t *event;
-	while ((event = g_queue_pop_head(reading->kept)))
-		json_decref(event);
+	Reading *reading = data;
+	if (!cloudwatch_matches(reading->query, event))
+		return true;
+
+	if (is_following(reading))
+		log_seen_add(&reading->seen, event);
+	return hand_over(reading, event, error);
 }
 
-/* The newest so many: CloudWatch reads only forwards, so longer and longer spans before the end are
- * tried until one holds enough. */
+/* Keeps what matches, until there is enough and the seam is known whole. */
 static bool
-read_tail(Reading *reading, gint64 since, gint64 until, GCancellable *cancel, GError **error)
+tail_visit(gpointer data, const LogEvent *event, GError **error)
 {
-	static const gint64 spans[] = {10 * MINUTE_MS, 180 * MINUTE_MS, 2880 * MINUTE_MS, 0};
-	gint64 end = until ? until : g_get_real_time() / 1000;
-	g_autoptr(GQueue) kept = g_queue_new();
-	reading->kept = kept;
-	bool done = true;
-	for (gsize i = 0; done && i < G_N_ELEMENTS(spans); i++) {
-		gint64 from = spans[i] ? MAX(end - spans[i], since) : since;
-		forget_kept(reading);
-		if (reading->seen)
-			g_hash_table_remove_all(reading->seen);
-		done = read_span(reading, from, until, cancel, error);
-		if (from == since || g_queue_get_length(kept) >= reading->query->tail)
-			break;
+	Reading *reading = data;
+	bool matches = cloudwatch_matches(reading->query, event);
+	if (matches && is_following(reading))
+		log_seen_add(&reading->seen, event);
+	if (matches && reading->newest.length < reading->query->tail)
+		g_queue_push_tail(&reading->newest, log_event_copy(event));
+
+	bool is_full = reading->newest.length >= reading->query->tail;
+	return !is_full || (is_following(reading) && event->time >= reading->seen.floor);
+}
+
+static bool
+give_tail(Reading *reading, GError **error)
+{
+	while (!reading->is_over && reading->newest.length > 0) {
+		g_autofree LogEvent *event = g_queue_pop_tail(&reading->newest);
+		if (!hand_over(reading, event, error) && !reading->is_over)
+			return false;
 	}
-	reading->kept = NULL;
-	for (json_t *event; (event = g_queue_pop_head(kept));) {
-		done = done && give(reading, event, error);
-		json_decref(event);
-	}
-	return done;
+	return !reading->is_failed;
+}
+
+static bool
+give_history(Reading *reading, GError **error)
+{
+	LogRange range = cloudwatch_range_of(reading->app, reading->query);
+	if (!reading->query->tail)
+		return read_range(reading, &range, history_visit, error);
+
+	range.is_backward = true;
+	if (!read_range(reading, &range, tail_visit, error))
+		return false;
+	return give_tail(reading, error);
 }
 
 /* Following */
 
-static void
-forget_old(Reading *reading, gint64 before)
-{
-	GHashTableIter iterator;
-	gpointer time;
-	g_hash_table_iter_init(&iterator, reading->seen);
-	while (g_hash_table_iter_next(&iterator, NULL, &time)) {
-		if (*(gint64 *)time < before)
-			g_hash_table_iter_remove(&iterator);
-	}
-}
-
-/* Waits so long, less when something is written here. */
-static void
-wait_for_more(CloudwatchLogs *self, unsigned milliseconds)
-{
-	LOCKED(&self->lock);
-	guint64 writes = self->writes;
-	gint64 until = g_get_real_time() + (gint64)milliseconds * 1000;
-	struct timespec time = {
-	    .tv_sec = until / G_USEC_PER_SEC, .tv_nsec = until % G_USEC_PER_SEC * 1000};
-	while (self->writes == writes && g_get_real_time() < until)
-		pthread_cond_timedwait(&self->written, &self->lock, &time);
-}
-
-/* In short steps, so that the end of a client is seen within a second. False: end. */
 static bool
-pause_following(Reading *reading, unsigned milliseconds, GCancellable *cancel)
+give_new(Reading *reading, const LogEvent *event, GError **error)
+{
+	if (!cloudwatch_matches(reading->query, event) || !log_seen_add(&reading->seen, event))
+		return true;
+
+	return hand_over(reading, event, error);
+}
+
+static bool
+catch_up_visit(gpointer data, const LogEvent *event, GError **error)
+{
+	return give_new(data, event, error);
+}
+
+/* Reads by himself what may have come since the tail's line that was taken last. */
+static bool
+catch_up(Reading *reading, LogFollower *follower, GError **error)
+{
+	LogRange range = cloudwatch_range_of(reading->app, reading->query);
+	range.from = MAX(reading->seen.floor, follower->polled - LOGS_LATE);
+	follower->polled = g_get_real_time() / LOGS_MILLISECOND;
+	logs_follower_skip(follower);
+	return read_range(reading, &range, catch_up_visit, error);
+}
+
+static bool
+give_lines(Reading *reading, LogFollower *follower, const GPtrArray *events, GError **error)
+{
+	for (guint i = 0; i < events->len && !reading->is_over; i++) {
+		if (!give_new(reading, events->pdata[i], error) && !reading->is_over)
+			return false;
+	}
+	/* No poll asks for what is older. */
+	log_seen_forget(&reading->seen, follower->polled - LOGS_LATE);
+	return !reading->is_failed;
+}
+
+static bool
+wants_more(Reading *reading)
 {
 	const LogQuery *query = reading->query;
-	guint64 writes = reading->self->writes;
-	for (unsigned waited = 0; waited < milliseconds; waited += PAUSE_FIRST_MS) {
-		if (g_cancellable_is_cancelled(cancel) ||
-		    (query->still && !query->still(query->still_data)))
-			return false;
-		wait_for_more(reading->self, PAUSE_FIRST_MS);
-		if (reading->self->writes != writes)
-			break;
-	}
-	return !g_cancellable_is_cancelled(cancel);
+	if (query->until && g_get_real_time() > query->until + LATE_END)
+		return false;
+
+	return !query->still || query->still(query->still_data);
 }
 
 static bool
-follow(Reading *reading, gint64 begun, GCancellable *cancel, GError **error)
+follow(Reading *reading, LogFollower *follower, GError **error)
 {
-	unsigned pause = PAUSE_FIRST_MS;
-	while (pause_following(reading, pause, cancel)) {
-		gint64 before = reading->count;
-		gint64 from = MAX(reading->newest, begun) - OVERLAP_MS;
-		if (!read_span(reading, MAX(from, begun), 0, cancel, error))
+	while (!reading->is_over) {
+		g_autoptr(GPtrArray) events = g_ptr_array_new_with_free_func(g_free);
+		LogNews news = logs_follower_wait(follower, events, error);
+		bool is_last = news == LOGS_IDLE && !wants_more(reading);
+		if (news == LOGS_ENDED)
 			return false;
-		if (reading->has_ended)
-			return true;
-		forget_old(reading, from);
-		pause = reading->count > before ? PAUSE_FIRST_MS : MIN(pause * 2, PAUSE_LONGEST_MS);
+		/* What came while that was being asked is still wanted. */
+		if (is_last)
+			return catch_up(reading, follower, error);
+		if (news == LOGS_BEHIND && !catch_up(reading, follower, error))
+			return false;
+		if (news == LOGS_LINES && !give_lines(reading, follower, events, error))
+			return false;
 	}
 	return true;
 }
 
 static bool
-run(Reading *reading, GCancellable *cancel, GError **error)
+history_and_follow(Reading *reading, GError **error)
 {
-	const LogQuery *query = reading->query;
-	gint64 begun = g_get_real_time() / 1000;
-	gint64 since = query->since / 1000;
-	gint64 until = query->until / 1000;
-	bool done = query->tail ? read_tail(reading, since, until, cancel, error)
-				: read_span(reading, since, until, cancel, error);
-	if (!done || reading->has_ended || !query->follow || query->until)
-		return done;
-	return follow(reading, MAX(since, begun - OVERLAP_MS), cancel, error);
+	gint64 floor = g_get_real_time() / LOGS_MILLISECOND - SEAM;
+	LogFollower follower = {.cancel = reading->cancel};
+	log_seen_init(&reading->seen, MAX(floor, reading->query->since / LOGS_MILLISECOND));
+	logs_follower_begin(&follower, reading->logs, reading->app);
+
+	bool done = give_history(reading, error) && follow(reading, &follower, error);
+
+	logs_follower_end(&follower);
+	log_seen_clear(&reading->seen);
+	return done;
+}
+
+/* The whole */
+
+static void
+pass_on(GCancellable *outer, gpointer inner)
+{
+	g_cancellable_cancel(inner);
+}
+
+static void
+wake(GCancellable *cancel, gpointer data)
+{
+	CloudLogs *logs = data;
+	LOCKED(&logs->lock);
+	pthread_cond_broadcast(&logs->changed);
+}
+
+static void
+enter(Reading *reading)
+{
+	CloudLogs *logs = reading->logs;
+	LOCKED(&logs->lock);
+	g_ptr_array_add(logs->readings, reading->cancel);
+}
+
+static void
+leave(Reading *reading)
+{
+	CloudLogs *logs = reading->logs;
+	LOCKED(&logs->lock);
+	g_ptr_array_remove_fast(logs->readings, reading->cancel);
+	pthread_cond_broadcast(&logs->changed);
 }
 
 bool
@@ -310,22 +243,32 @@ cloudwatch_query(Logs *part,
     GCancellable *cancel,
     GError **error)
 {
-	CloudwatchLogs *self = (CloudwatchLogs *)part;
-	g_autofree char *group = aws_rack_log_group(self->rack, app);
-	g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-	Reading reading = {.self = self,
-	    .group = group,
+	/* Also cancelled when the part goes. */
+	g_autoptr(GCancellable) inner = g_cancellable_new();
+	Reading reading = {.logs = (CloudLogs *)part,
+	    .app = app,
 	    .query = query,
 	    .take = take,
 	    .take_data = take_data,
-	    .seen = query->follow ? seen : NULL};
+	    .cancel = inner,
+	    .id = g_get_real_time(),
+	    .newest = G_QUEUE_INIT};
+	gulong waking = g_cancellable_connect(inner, G_CALLBACK(wake), reading.logs, NULL);
+	gulong passing =
+	    cancel ? g_cancellable_connect(cancel, G_CALLBACK(pass_on), inner, NULL) : 0;
 	g_autoptr(GError) cause = NULL;
-	bool done = run(&reading, cancel, &cause);
-	if (error_cancelled(cancel, error))
-		return false;
-	if (done || (reading.has_ended && !cause))
-		return true;
 
+	enter(&reading);
+	bool done =
+	    query->follow ? history_and_follow(&reading, &cause) : give_history(&reading, &cause);
+	g_queue_clear_full(&reading.newest, g_free);
+	g_cancellable_disconnect(cancel, passing);
+	g_cancellable_disconnect(inner, waking);
+	leave(&reading);
+
+	/* Whatever the call said that was cut off. */
+	if (done || error_cancelled(inner, error))
+		return done;
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;
 }

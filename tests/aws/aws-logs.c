@@ -1,93 +1,12 @@
 /*
- * Logs in CloudWatch: aws-logs. The groups /carrack/prod/app/shop and …/other are there and empty.
+ * Logs in CloudWatch: aws-logs. What every such part promises, and CloudWatch's own limits, which
+ * ministack_logs.py holds it to. Following is in aws-logs-follow.c.
  */
-#include "aws/logs-private.h"
 #include "base/error.h"
-#include "base/lock.h"
+#include "base/limits.h"
+#include "logs-fixture.h"
 
 #include <string.h>
-
-#define MS G_GINT64_CONSTANT(1000)
-#define HOUR (3600 * MS * 1000)
-#define SECONDS_AT_MOST 20
-
-typedef struct {
-	AwsRack rack;
-	Logs *logs;
-	gint64 now;
-	char *app; /* whose group nobody else has used */
-} Fixture;
-
-static void
-make_group(Fixture *fixture)
-{
-	g_autoptr(GError) error = NULL;
-	g_autofree char *group = aws_rack_log_group(&fixture->rack, fixture->app);
-	json_auto_t *input = json_pack("{s:s}", "logGroupName", group);
-	json_auto_t *answer = aws_json(
-	    fixture->rack.client, &aws_services[AWS_LOGS], "CreateLogGroup", input, NULL, &error);
-	g_assert_no_error(error);
-}
-
-static void
-set_up(Fixture *fixture, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	fixture->rack = (AwsRack){.name = (char *)"prod"};
-	fixture->rack.client = aws_client_new(NULL, NULL, &error);
-	g_assert_no_error(error);
-	fixture->logs = logs_cloudwatch_new(&fixture->rack, &error);
-	g_assert_no_error(error);
-	fixture->now = g_get_real_time() / MS * MS - HOUR;
-	fixture->app = g_strdup_printf("app%u", g_random_int());
-	make_group(fixture);
-}
-
-static void
-tear_down(Fixture *fixture, gconstpointer data)
-{
-	fixture->logs->ops->free(fixture->logs);
-	aws_client_free(fixture->rack.client);
-	g_free(fixture->app);
-}
-
-static LogLine
-line_of(gint64 time, const char *process, const char *text)
-{
-	return (LogLine){.time = time,
-	    .kind = "service",
-	    .service = "web",
-	    .process = process,
-	    .release = "R1",
-	    .text = text,
-	    .length = strlen(text)};
-}
-
-static void
-append(Fixture *fixture, const LogLine *lines, gsize count)
-{
-	g_autoptr(GError) error = NULL;
-	fixture->logs->ops->append(fixture->logs, fixture->app, lines, count, &error);
-	g_assert_no_error(error);
-}
-
-static bool
-join(gpointer data, const LogLine *line, GError **error)
-{
-	GString *text = data;
-	g_string_append_printf(text, "%s%.*s", text->len ? " " : "", (int)line->length, line->text);
-	return true;
-}
-
-static void
-expect(Fixture *fixture, LogQuery query, const char *wanted)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GString) text = g_string_new(NULL);
-	fixture->logs->ops->query(fixture->logs, fixture->app, &query, join, text, NULL, &error);
-	g_assert_no_error(error);
-	g_assert_cmpstr(text->str, ==, wanted);
-}
 
 static void
 test_order(Fixture *fixture, gconstpointer data)
@@ -124,6 +43,8 @@ test_matching(Fixture *fixture, gconstpointer data)
 	expect(fixture, (LogQuery){.process = "0123456789ab"}, "th[r%e_e");
 	expect(fixture, (LogQuery){.release = "R2"}, "two");
 	expect(fixture, (LogQuery){.kind = "build"}, "th[r%e_e");
+	expect(fixture, (LogQuery){.process = "p1", .tail = 5}, "one");
+	expect(fixture, (LogQuery){.process = "p9"}, "");
 	expect(fixture, (LogQuery){.kind = "service", .release = "R1", .service = "web"}, "one");
 	expect(fixture, (LogQuery){.filter = "r%e"}, "th[r%e_e");
 	expect(fixture, (LogQuery){.filter = "o", .kind = "system"}, "two");
@@ -214,86 +135,134 @@ test_many(Fixture *fixture, gconstpointer data)
 	g_assert_cmpint(next, ==, 25000);
 }
 
-/* Following */
-
-typedef struct {
-	Fixture *fixture;
-	LogQuery query;
-	GCancellable *cancel;
-	pthread_mutex_t lock;
-	GString *text;
-	bool was_cancelled;
-} Follower;
-
-static bool
-join_locked(gpointer data, const LogLine *line, GError **error)
+static void
+test_newest(Fixture *fixture, gconstpointer data)
 {
-	Follower *follower = data;
-	LOCKED(&follower->lock);
-	return join(follower->text, line, error);
-}
+	const LogsOps *ops = fixture->logs->ops;
+	gint64 now = fixture->now;
+	LogLine lines[] = {line_of(now + 9 * MS, "p1", "x"), line_of(now + 3 * MS, "p1", "y"),
+	    line_of(now - 30 * HOUR, "p2", "z")};
 
-static void *
-follow(void *data)
-{
-	Follower *follower = data;
-	g_autoptr(GError) error = NULL;
-	Fixture *fixture = follower->fixture;
-	fixture->logs->ops->query(fixture->logs, fixture->app, &follower->query, join_locked,
-	    follower, follower->cancel, &error);
-	follower->was_cancelled = g_error_matches(error, CARRACK_ERROR, CARRACK_ERROR_UNAVAILABLE);
-	return NULL;
+	append(fixture, lines, G_N_ELEMENTS(lines));
+	g_assert_cmpint(ops->newest(fixture->logs, fixture->app, "p1"), ==, now + 9 * MS);
+	g_assert_cmpint(ops->newest(fixture->logs, fixture->app, "p2"), ==, now - 30 * HOUR);
+	g_assert_cmpint(ops->newest(fixture->logs, fixture->app, "p3"), ==, 0);
+	g_assert_cmpint(ops->newest(fixture->logs, "none", "p1"), ==, 0);
 }
 
 static void
-wait_for(Follower *follower, const char *wanted)
+test_clock(Fixture *fixture, gconstpointer data)
 {
-	gint64 deadline = g_get_monotonic_time() + SECONDS_AT_MOST * G_USEC_PER_SEC;
-	for (;;) {
-		{
-			LOCKED(&follower->lock);
-			if (strcmp(follower->text->str, wanted) == 0)
-				return;
-			if (g_get_monotonic_time() > deadline)
-				g_assert_cmpstr(follower->text->str, ==, wanted);
-		}
-		g_usleep(10000);
+	gint64 before = g_get_real_time();
+
+	append_one(fixture, before + 400 * 24 * HOUR, "future");
+	append_one(fixture, 0, "never");
+	expect(
+	    fixture, (LogQuery){.since = before, .until = g_get_real_time() + MS}, "future never");
+}
+
+static void
+test_too_old(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	LogLine lines[] = {line_of(fixture->now - 15 * 24 * HOUR, "p1", "lost"),
+	    line_of(fixture->now, "p2", "kept")};
+
+	g_assert_false(fixture->logs->ops->append(fixture->logs, fixture->app, lines, 2, &error));
+	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_INVALID);
+	g_assert_nonnull(strstr(error->message, "older than 14 days"));
+}
+
+static void
+test_no_group(Fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	LogLine line = line_of(fixture->now, "p1", "x");
+
+	g_assert_false(fixture->logs->ops->append(fixture->logs, "none", &line, 1, &error));
+	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
+	g_assert_true(fixture->logs->ops->remove_app(fixture->logs, "none", NULL));
+	g_assert_true(fixture->logs->ops->prune(fixture->logs, NULL));
+}
+
+/* What a stream's name cannot hold is written another way and read back. */
+static void
+test_names(Fixture *fixture, gconstpointer data)
+{
+	LogLine line = line_of(fixture->now, "", "x");
+	line.kind = "system";
+	line.service = "a:b*c/d%-";
+	line.release = "-";
+
+	append(fixture, &line, 1);
+	expect(fixture, (LogQuery){.service = "a:b*c/d%-"}, "x");
+	expect(fixture, (LogQuery){.kind = "system", .release = "-"}, "x");
+	expect(fixture,
+	    (LogQuery){.kind = "system", .release = "-", .service = "a:b*c/d%-", .process = ""},
+	    "x");
+	expect(fixture, (LogQuery){.kind = "system", .release = ""}, "");
+}
+
+typedef struct {
+	unsigned left;
+	bool fails;
+} Enough;
+
+static bool
+take_some(gpointer data, const LogLine *line, GError **error)
+{
+	Enough *enough = data;
+
+	if (--enough->left)
+		return true;
+	if (enough->fails)
+		error_set(error, CARRACK_ERROR_UPSTREAM, "peer has gone");
+	return false;
+}
+
+static void
+test_taker_ends(Fixture *fixture, gconstpointer data)
+{
+	static const LogQuery queries[] = {
+	    {0}, {.tail = 8}, {.follow = true}, {.tail = 8, .follow = true}};
+	append_numbers(fixture, 0, 10);
+	for (gsize i = 0; i < G_N_ELEMENTS(queries); i++) {
+		g_autoptr(GError) error = NULL;
+		g_assert_true(fixture->logs->ops->query(fixture->logs, fixture->app, &queries[i],
+		    take_some, &(Enough){3, false}, NULL, &error));
+		g_assert_no_error(error);
+		g_assert_false(fixture->logs->ops->query(fixture->logs, fixture->app, &queries[i],
+		    take_some, &(Enough){3, true}, NULL, &error));
+		g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_UPSTREAM);
+		g_assert_cmpstr(error->message, ==, "peer has gone");
 	}
 }
 
 static void
-test_follow(Fixture *fixture, gconstpointer data)
+count_lines(Fixture *fixture, const LogLine *line, unsigned wanted)
 {
-	LogLine old = line_of(fixture->now, "p1", "old");
-	append(fixture, &old, 1);
-	Follower follower = {
-	    .fixture = fixture, .query = {.follow = true, .filter = "o", .tail = 5}};
-	follower.cancel = g_cancellable_new();
-	follower.text = g_string_new(NULL);
-	pthread_mutex_init(&follower.lock, NULL);
-	pthread_t thread;
-	pthread_create(&thread, NULL, follow, &follower);
-	wait_for(&follower, "old");
+	g_autoptr(GString) text = g_string_new(NULL);
+	append(fixture, line, 1);
+	LogQuery query = {.process = line->process};
+	g_assert_true(
+	    fixture->logs->ops->query(fixture->logs, fixture->app, &query, join, text, NULL, NULL));
+	unsigned count = 1;
+	for (const char *c = text->str; *c; c++)
+		count += *c == ' ';
+	g_assert_cmpuint(count, ==, wanted + 3);
+	g_assert_true(g_str_has_suffix(text->str, " [cut at 1 MiB]"));
+}
 
-	/* Late ones too, which others have overtaken. */
-	gint64 now = g_get_real_time() / MS * MS;
-	LogLine first = line_of(now, "p1", "one");
-	LogLine late = line_of(now - 1000 * MS, "p2", "two");
-	LogLine other = line_of(now, "p2", "three");
-	append(fixture, &first, 1);
-	wait_for(&follower, "old one");
-	append(fixture, &late, 1);
-	append(fixture, &other, 1);
-	wait_for(&follower, "old one two");
-	LogLine last = line_of(g_get_real_time(), "p3", "four");
-	append(fixture, &last, 1);
-	wait_for(&follower, "old one two four");
-	g_cancellable_cancel(follower.cancel);
-	pthread_join(thread, NULL);
-	g_assert_true(follower.was_cancelled);
-	g_object_unref(follower.cancel);
-	g_string_free(follower.text, TRUE);
-	pthread_mutex_destroy(&follower.lock);
+/* Over the limit of a line: pieces, and a last one that says so (of four words). */
+static void
+test_cut(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *large = g_strnfill(LIMIT_LOG_LINE_BYTES + 5, 'y');
+	LogLine line = line_of(fixture->now, "p1", large);
+	count_lines(fixture, &line, 6);
+	line.process = "p2";
+	large[7] = '\xff';
+	count_lines(fixture, &line, 7);
 }
 
 int
@@ -308,7 +277,13 @@ main(int argc, char **argv)
 	    {"/aws-logs/a-tail-is-the-newest-however-old", test_tail},
 	    {"/aws-logs/bytes-come-back-as-they-were", test_bytes},
 	    {"/aws-logs/more-than-an-answer-holds", test_many},
-	    {"/aws-logs/a-follower-misses-and-doubles-nothing", test_follow},
+	    {"/aws-logs/the-newest-line-of-a-process-is-known", test_newest},
+	    {"/aws-logs/a-wrong-clock-is-taken-as-now", test_clock},
+	    {"/aws-logs/what-cloudwatch-does-not-take-is-told", test_too_old},
+	    {"/aws-logs/an-app-without-a-group-is-told-when-writing", test_no_group},
+	    {"/aws-logs/any-name-comes-back", test_names},
+	    {"/aws-logs/the-taker-ends-a-query", test_taker_ends},
+	    {"/aws-logs/a-line-over-the-limit-is-cut", test_cut},
 	};
 
 	g_test_init(&argc, &argv, NULL);

@@ -1,4 +1,4 @@
-"""Documents in DynamoDB, objects in S3, logs in CloudWatch: what every such part promises (aws-store, aws-objects, aws-logs)."""
+"""Documents in DynamoDB and objects in S3: what every such part promises (aws-store, aws-objects)."""
 import contextlib
 import http.client
 import http.server
@@ -14,7 +14,6 @@ from conftest import Client
 
 TEMPLATE = pathlib.Path(__file__).resolve().parents[2] / "templates/rack.yaml"
 PROGRAM = os.environ.get("AWS_STORE", "aws-store")
-LOGS = os.environ.get("AWS_LOGS", "aws-logs")
 OBJECTS = os.environ.get("AWS_OBJECTS", "aws-objects")
 
 
@@ -92,7 +91,3 @@ def test_a_lost_answer_is_no_failure(root, table, ministack):
 
 def test_every_promise_of_objects(user, bucket):
     run(user, bucket, program=OBJECTS)
-
-
-def test_every_promise_of_logs(root):
-    run(root, program=LOGS)
