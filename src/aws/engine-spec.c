@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define STOP_TIMEOUT 120 /* seconds: the most that ECS waits */
+#define STOP_TIMEOUT_LEAST 2
 /* Of what declares no memory: enough that ECS does not put all of it on one machine. */
 #define UNDECLARED_MEMORY 64
 #define LEAST_MEMORY 6 /* Docker takes no less */
@@ -230,18 +231,28 @@ port_mappings(const EcsEngine *engine, const EngineSpec *spec)
 	    "[{s:i, s:i, s:s}]", "containerPort", spec->port, "hostPort", 0, "protocol", "tcp");
 }
 
+/* Nobody's requests are in flight in a one-off. */
+static unsigned
+stop_timeout(const EngineSpec *spec, const EngineOneOff *one_off)
+{
+	return one_off ? STOP_TIMEOUT_LEAST
+		       : CLAMP(spec->termination, STOP_TIMEOUT_LEAST, STOP_TIMEOUT);
+}
+
 static json_t *
 container_of(const EcsEngine *engine,
     const EngineSpec *spec,
     const EngineOneOff *one_off,
     const json_t *environment)
 {
-	json_t *container = json_pack("{s:s, s:s, s:b, s:i, s:{s:b}, s:o, s:O, s:O}", "name",
-	    spec->service, "image", spec->image, "essential", 1, "stopTimeout",
-	    MIN(MAX(spec->termination, 2), STOP_TIMEOUT), "linuxParameters", "initProcessEnabled",
-	    (int)spec->has_init, "logConfiguration", log_configuration(engine, spec), "secrets",
-	    json_object_get(environment, "secrets"), "environment",
-	    json_object_get(environment, "environment"));
+	/* A `sleep` that is the first process would not hear of its end. */
+	bool has_init = spec->has_init || (one_off && one_off->is_attached);
+	json_t *container =
+	    json_pack("{s:s, s:s, s:b, s:i, s:{s:b}, s:o, s:O, s:O}", "name", spec->service,
+		"image", spec->image, "essential", 1, "stopTimeout", stop_timeout(spec, one_off),
+		"linuxParameters", "initProcessEnabled", (int)has_init, "logConfiguration",
+		log_configuration(engine, spec), "secrets", json_object_get(environment, "secrets"),
+		"environment", json_object_get(environment, "environment"));
 
 	add_command(spec, one_off, container);
 	add_memory(engine, spec, container);

@@ -175,8 +175,14 @@ start_stack(
 }
 
 static bool
-delete_stack(EcsEngine *engine, const char *name, GCancellable *cancel, GError **error)
+delete_stack(
+    EcsEngine *engine, const char *app, const char *name, GCancellable *cancel, GError **error)
 {
+	{
+		/* Made anew it has other roles. */
+		LOCKED(&engine->lock);
+		g_hash_table_remove(engine->roles, app);
+	}
 	json_auto_t *input = json_pack("{s:s}", "StackName", name);
 	json_auto_t *begun = formation(engine, "DeleteStack", input, cancel, error);
 	json_auto_t *stack = begun ? wait_settled(engine, name, cancel, error) : NULL;
@@ -224,7 +230,7 @@ ecs_add_app(Engine *base, const char *app, GCancellable *cancel, GError **error)
 		return true;
 
 	/* What an earlier try has left cannot be updated, only made again. */
-	if (!json_is_null(stack) && !delete_stack(engine, name, cancel, error))
+	if (!json_is_null(stack) && !delete_stack(engine, app, name, cancel, error))
 		return false;
 	return make_stack(engine, app, name, cancel, error);
 }
@@ -312,9 +318,5 @@ ecs_remove_app(Engine *base, const char *app, GError **error)
 	json_auto_t *stack = wait_settled(engine, name, NULL, error);
 	if (!stack)
 		return false;
-	{
-		LOCKED(&engine->lock);
-		g_hash_table_remove(engine->roles, app);
-	}
-	return json_is_null(stack) || delete_stack(engine, name, NULL, error);
+	return json_is_null(stack) || delete_stack(engine, app, name, NULL, error);
 }

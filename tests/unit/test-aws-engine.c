@@ -132,6 +132,10 @@ test_stop_timeout(Fixture *fixture, gconstpointer data)
 	fixture->spec.termination = 600;
 	json_auto_t *definition = definition_of(fixture, NULL);
 	assert_json(json_object_get(container_of(definition), "stopTimeout"), "120");
+
+	EngineOneOff one_off = {.spec = &fixture->spec};
+	json_auto_t *other = definition_of(fixture, &one_off);
+	assert_json(json_object_get(container_of(other), "stopTimeout"), "2");
 }
 
 static void
