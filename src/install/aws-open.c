@@ -120,6 +120,7 @@ bool
 cloud_look(Cloud *cloud, const AwsWish *wish, GError **error)
 {
 	cloud->wish = wish;
+	cloud->began = g_get_real_time();
 	cloud->wished = json_object();
 	cloud->set = json_object();
 	if (!cloud->progress)

@@ -14,6 +14,7 @@
 #define FAILURES_ALLOWED 3
 #define LAST_LINES 8
 #define LINES_READ 200
+#define TASKS_READ 50
 #define HOUR_MS (60 * 60 * 1000)
 
 static json_t *
@@ -41,6 +42,8 @@ stopped_tasks(Cloud *cloud)
 	json_t *list = json_object_get(names, "taskArns");
 	if (json_array_size(list) == 0)
 		return NULL;
+	while (json_array_size(list) > TASKS_READ)
+		json_array_remove(list, json_array_size(list) - 1);
 
 	json_auto_t *wish = json_pack("{s:s, s:O}", "cluster", cluster, "tasks", list);
 	json_auto_t *answer =
@@ -48,9 +51,9 @@ stopped_tasks(Cloud *cloud)
 	return json_incref(json_object_get(answer, "tasks"));
 }
 
-/* How often a task of this definition has ended by itself since we began to wait. */
+/* How often a task of this definition has ended by itself since this program began. */
 static unsigned
-failures_of(Cloud *cloud, const char *definition, gint64 began)
+failures_of(Cloud *cloud, const char *definition)
 {
 	json_auto_t *tasks = stopped_tasks(cloud);
 	unsigned count = 0;
@@ -60,7 +63,7 @@ failures_of(Cloud *cloud, const char *definition, gint64 began)
 	{
 		bool is_it = strcmp(json_text_of(task, "taskDefinitionArn", ""), definition) == 0;
 		bool is_new = json_number_value(json_object_get(task, "createdAt")) >=
-			      (double)began / G_USEC_PER_SEC;
+			      (double)(cloud->began / G_USEC_PER_SEC);
 		const char *code = json_text_of(task, "stopCode", "");
 		bool has_failed = strcmp(code, "EssentialContainerExited") == 0 ||
 				  strcmp(code, "TaskFailedToStart") == 0;
@@ -71,7 +74,7 @@ failures_of(Cloud *cloud, const char *definition, gint64 began)
 
 /* True when the newest deployment alone runs. INTERNAL when it has failed for good. */
 static bool
-check_service(Cloud *cloud, gint64 began, GError **error)
+check_service(Cloud *cloud, GError **error)
 {
 	json_auto_t *service = service_of(cloud, error);
 	size_t i;
@@ -80,7 +83,7 @@ check_service(Cloud *cloud, gint64 began, GError **error)
 	const char *state = "";
 	if (!service)
 		return false;
-	unsigned failed = failures_of(cloud, json_text_of(service, "taskDefinition", ""), began);
+	unsigned failed = failures_of(cloud, json_text_of(service, "taskDefinition", ""));
 	json_array_foreach(json_object_get(service, "deployments"), i, deployment)
 	{
 		bool is_newest = strcmp(json_text_of(deployment, "status", ""), "PRIMARY") == 0;
@@ -183,12 +186,11 @@ bool
 cloud_proof_wait(Cloud *cloud, GError **error)
 {
 	gint64 deadline = g_get_monotonic_time() + (gint64)DEADLINE_SECONDS * G_USEC_PER_SEC;
-	gint64 began = g_get_real_time();
 	g_autoptr(GHashTable) told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	progress_step(cloud->progress, "waiting for carrackd");
 	for (;;) {
 		g_autoptr(GError) cause = NULL;
-		if (check_service(cloud, began, &cause) && check_answer(cloud, &cause))
+		if (check_service(cloud, &cause) && check_answer(cloud, &cause))
 			return true;
 
 		bool is_final = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_INTERNAL);

@@ -22,6 +22,7 @@ typedef struct {
 	json_t *set;      /* what we set ourselves: Version, ApiImage, LogDrainCode */
 	json_t *stack;    /* as DescribeStacks has it, NULL: there is none */
 	char *bucket;     /* holds the template for a moment; NULL: none */
+	gint64 began;     /* microseconds since 1970 */
 	bool is_new;
 	bool has_changed;
 } Cloud;

@@ -7,8 +7,11 @@ that requirements.txt pins; a name that is gone ends the start.
 import functools
 
 import ministack_balancer
-import ministack_tasks  # noqa: F401 (it changes the emulator)
+import ministack_credentials  # noqa: F401 (it changes the emulator)
+import ministack_exec  # noqa: F401 (it changes the emulator)
 import ministack_logs  # noqa: F401 (it changes the emulator)
+import ministack_stacks  # noqa: F401 (it changes the emulator)
+import ministack_tasks  # noqa: F401 (it changes the emulator)
 from ministack import app
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import ec2, ecs
