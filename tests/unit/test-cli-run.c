@@ -234,6 +234,43 @@ a_deploy_tells_its_steps(World *world, gconstpointer data)
 }
 
 static void
+remove_file(const World *world, const char *path)
+{
+	g_autofree char *full = g_build_filename(world->folder, path, NULL);
+	g_assert_cmpint(g_unlink(full), ==, 0);
+}
+
+/* What the rack gets is not written down here. */
+static void
+a_folder_without_a_dockerfile_is_deployed(World *world, gconstpointer data)
+{
+	create_app(world);
+	expect_failure(world, "build -a blog --language go", 2,
+	    "--language is for folders without a Dockerfile, but convox.yml says what is built");
+	remove_file(world, "convox.yml");
+	remove_file(world, "Dockerfile");
+	write_file(world, "server.rb", "");
+	run(world, "deploy -a blog --id");
+	g_assert_cmpint(world->status, ==, 0);
+	g_assert_true(g_str_has_prefix(world->err,
+	    "Deploying app blog on rack local (no Dockerfile in .: taken for Ruby; carrack init "
+	    "writes one)\n"));
+	g_autofree char *line =
+	    g_strdup_printf("releases manifest %s -a blog", g_strstrip(world->out));
+	run(world, line);
+	g_assert_cmpstr(world->out, ==,
+	    "# Ruby. All keys: man carrack.yml\n"
+	    "services:\n"
+	    "  web:\n"
+	    "    build: .\n"
+	    "    port: 3000\n"
+	    "    environment: [\"*\"]\n");
+
+	/* tear_down finds nothing but what set_up has written. */
+	remove_file(world, "server.rb");
+}
+
+static void
 with_id_a_deploy_prints_only_the_release(World *world, gconstpointer data)
 {
 	create_app(world);
@@ -462,6 +499,8 @@ main(int argc, char **argv)
 	TEST("/run/a-wrong-password-names-the-rack", a_wrong_password_names_the_rack);
 	TEST("/run/without-a-rack-the-way-to-one-is-told", without_a_rack_the_way_to_one_is_told);
 	TEST("/run/a-deploy-tells-its-steps", a_deploy_tells_its_steps);
+	TEST("/run/a-folder-without-a-dockerfile-is-deployed",
+	    a_folder_without_a_dockerfile_is_deployed);
 	TEST("/run/with-id-a-deploy-prints-only-the-release",
 	    with_id_a_deploy_prints_only_the_release);
 	TEST("/run/a-failed-deploy-tells-why", a_failed_deploy_tells_why);

@@ -219,8 +219,11 @@ a_folder_that_is_not_there_is_an_error(Place *place, gconstpointer data)
 static void
 a_fifo_is_never_read(Place *place, gconstpointer data)
 {
-	g_autofree char *fifo = g_build_filename(place->folder, "package.json", NULL);
-	g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+	static const char *const names[] = {"package.json", "Procfile", "go.mod"};
+	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *fifo = g_build_filename(place->folder, names[i], NULL);
+		g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+	}
 	write_file(place, "index.html", "");
 	g_autoptr(Detection) detection = detect(place, NULL);
 	g_assert_cmpstr(detection->language, ==, "static");
