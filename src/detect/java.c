@@ -133,6 +133,10 @@ static bool
 plan_build(Plan *plan, const char *build, GError **error)
 {
 	bool is_maven = strcmp(build, "pom.xml") == 0;
+	if (is_maven && project_matches(plan->project, build, "<module>"))
+		return error_set(error, CARRACK_ERROR_INVALID,
+		    "pom.xml has several modules: that needs a Dockerfile of its own");
+
 	bool is_spring = project_matches(plan->project, build,
 	    "spring-boot-maven-plugin|spring-boot-starter|org\\.springframework\\.boot");
 	g_auto(GStrv) pick = g_strsplit(PICK, "@", 2);

@@ -240,6 +240,11 @@ plan_node(Plan *plan, GError **error)
 	if (!package)
 		return false;
 
+	/* Its packages may lie in archives, where node alone does not find them. */
+	if (project_matches(plan->project, "yarn.lock", "^__metadata:"))
+		return error_set(error, CARRACK_ERROR_INVALID,
+		    "yarn.lock is of Yarn 2 or later: that needs a Dockerfile of its own");
+
 	find_framework(plan, package);
 	find_version(plan, package);
 	const Manager *manager = find_manager(plan);

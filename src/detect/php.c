@@ -44,7 +44,13 @@ static const char *const roots[] = {"public/index.php", "index.php", "web/index.
 
 /* Those that the image's own tool builds without further packages. */
 static const char *const buildable[] = {
-    "bcmath", "calendar", "exif", "mysqli", "pcntl", "pdo_mysql", "shmop", "sockets"};
+    "bcmath", "calendar", "exif", "mysqli", "pcntl", "pdo_mysql", "shmop", "sockets", NULL};
+
+/* Those that it has already. */
+static const char *const builtin[] = {"ctype", "curl", "date", "dom", "fileinfo", "filter", "hash",
+    "iconv", "json", "libxml", "mbstring", "openssl", "pcre", "pdo", "pdo_sqlite", "phar", "posix",
+    "random", "readline", "reflection", "session", "simplexml", "sodium", "spl", "sqlite3",
+    "standard", "tokenizer", "xml", "xmlreader", "xmlwriter", "zlib", NULL};
 
 static bool
 probe(const Project *project, GString *why)
@@ -80,7 +86,7 @@ static void
 plan_extensions(Plan *plan, const json_t *composer, bool wants_database)
 {
 	g_autoptr(GString) names = g_string_new(NULL);
-	for (gsize i = 0; i < G_N_ELEMENTS(buildable); i++) {
+	for (gsize i = 0; buildable[i]; i++) {
 		g_autofree char *key = g_strconcat("ext-", buildable[i], NULL);
 		bool is_asked = json_at(composer, "require", key, NULL);
 		bool is_database = wants_database && strcmp(buildable[i], "pdo_mysql") == 0;
@@ -89,6 +95,21 @@ plan_extensions(Plan *plan, const json_t *composer, bool wants_database)
 	}
 	if (names->len > 0)
 		plan_set(plan, "extensions", names->str + 1);
+}
+
+/* The rest needs packages that only its owner knows. */
+static void
+tell_other_extensions(Plan *plan, const json_t *composer)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(json_object_get(composer, "require"), key, value)
+	{
+		const char *name = g_str_has_prefix(key, "ext-") ? key + strlen("ext-") : NULL;
+		if (name && !g_strv_contains(buildable, name) && !g_strv_contains(builtin, name))
+			plan_because(plan,
+			    "composer.json asks for %s: the image must have it (--base)", key);
+	}
 }
 
 static void
@@ -143,6 +164,7 @@ plan_php(Plan *plan, GError **error)
 	if (has_laravel)
 		plan_laravel(plan);
 	plan_extensions(plan, composer, has_laravel);
+	tell_other_extensions(plan, composer);
 	plan_write(plan, dockerfile);
 	return true;
 }

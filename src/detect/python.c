@@ -181,7 +181,8 @@ find_application(const Project *project, Application *application)
 
 	g_autoptr(GPtrArray) folders = project_folders(project, ".");
 	for (guint i = 0; i < folders->len; i++) {
-		if (look_into_folder(project, folders->pdata[i], application))
+		if (!g_str_has_prefix(folders->pdata[i], "test") &&
+		    look_into_folder(project, folders->pdata[i], application))
 			return true;
 	}
 	return false;

@@ -35,7 +35,7 @@ const Tree trees[] = {
 	    "shop/settings.py", "STATIC_ROOT = '/app/static'\n", NULL}},
     {"python-flask",
 	{"requirements.txt", "# fastapi\nFlask>=3  # web\nflask-login\n", "tests.py",
-	    "app = Flask(1)\n", "web/__init__.py",
+	    "app = Flask(1)\n", "tests/a.py", "app = Flask(1)\n", "web/__init__.py",
 	    "import flask\n\ndef create_app(settings=None):\n    app = flask.Flask('x')\n", NULL}},
     {"python-fastapi",
 	{"pyproject.toml", "[project]\ndependencies = [\"fastapi>=0.110\", \"uvicorn\"]\n",
@@ -68,7 +68,7 @@ const Tree trees[] = {
     {"php-laravel",
 	{"composer.json",
 	    "{\"require\": {\"php\": \"^8.2\", \"laravel/framework\": \"^11\", \"ext-bcmath\": "
-	    "\"*\"}}",
+	    "\"*\", \"ext-json\": \"*\", \"ext-imagick\": \"*\"}}",
 	    "composer.lock", "{}", "artisan", "", "public/index.php", "", "package.json",
 	    "{\"scripts\": {\"dev\": \"vite\", \"build\": \"vite build\"}}", NULL}},
     {"php-composer",

@@ -281,6 +281,18 @@ several_programs_of_a_module_are_named(Place *place, gconstpointer data)
 }
 
 static void
+what_would_not_build_is_refused(Place *place, gconstpointer data)
+{
+	write_file(place, "pom.xml", "<modules>\n<module>a</module></modules>");
+	expect_error(place, NULL, CARRACK_ERROR_INVALID,
+	    "pom.xml has several modules: that needs a Dockerfile of its own");
+	write_file(place, "package.json", "{\"scripts\": {\"start\": \"node a.js\"}}");
+	write_file(place, "yarn.lock", "# yarn\n\n__metadata:\n  version: 8\n");
+	expect_error(place, "node", CARRACK_ERROR_INVALID,
+	    "yarn.lock is of Yarn 2 or later: that needs a Dockerfile of its own");
+}
+
+static void
 flask_without_an_application_says_where_it_looked(Place *place, gconstpointer data)
 {
 	write_file(place, "requirements.txt", "flask\n");
@@ -375,6 +387,7 @@ add_details(void)
 	    a_line_of_a_procfile_that_is_no_process_is_named);
 	TEST("what-a-procfile-has-in-braces-survives", what_a_procfile_has_in_braces_survives);
 	TEST("several-programs-of-a-module-are-named", several_programs_of_a_module_are_named);
+	TEST("what-would-not-build-is-refused", what_would_not_build_is_refused);
 	TEST("flask-without-an-application-says-where-it-looked",
 	    flask_without_an_application_says_where_it_looked);
 	TEST("an-image-goes-for-the-language-or-for-a-name",
