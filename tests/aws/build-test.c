@@ -160,8 +160,11 @@ make(Fixture *fixture,
 	    .without_cache = true};
 
 	upload(fixture, dockerfile);
-	return fixture->builder->ops->build(
+	BuilderImage *image = fixture->builder->ops->build(
 	    fixture->builder, &source, keep_line, fixture, fixture->cancel, error);
+	if (!image)
+		g_test_message("log: %s", fixture->log->str);
+	return image;
 }
 
 static void

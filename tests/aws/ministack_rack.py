@@ -7,6 +7,7 @@ that requirements.txt pins; a name that is gone ends the start.
 import functools
 
 import ministack_balancer
+import ministack_builds  # noqa: F401 (it changes the emulator)
 import ministack_credentials  # noqa: F401 (it changes the emulator)
 import ministack_exec  # noqa: F401 (it changes the emulator)
 import ministack_logs  # noqa: F401 (it changes the emulator)

@@ -1,4 +1,5 @@
 """Builds as tasks: the program build-test drives the builder; MiniStack runs `carrackd build` on this machine's Docker."""
+import json
 import os
 import pathlib
 import shutil
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 
+import cfnlint.decode
 import pytest
 from conftest import free_port, wait_for_health
 
@@ -86,31 +88,42 @@ def server(tmp_path_factory):
         forget_images(url.removeprefix("http://") + "/prod/shop")
 
 
-def task_definition(family: str, image: str, url: str, command: list[str]) -> dict:
-    """As the template has it, but on the host's network: nothing else reaches MiniStack."""
-    variables = {"CARRACK_RACK": "prod", "CARRACK_OBJECTS": BUCKET, "CARRACK_REGISTRY": url.removeprefix("http://"),
-                 "AWS_REGION": REGION, "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    return {
-        "family": family, "networkMode": "host", "memory": "1024",
-        "volumes": [{"name": "engine", "host": {"sourcePath": "/var/run/docker.sock"}}],
-        "containerDefinitions": [{
-            "name": "build", "image": image, "essential": True, "command": command,
-            "mountPoints": [{"sourceVolume": "engine", "containerPath": "/var/run/docker.sock"}],
-            "environment": [{"name": name, "value": value} for name, value in variables.items()],
-            "logConfiguration": {"logDriver": "awslogs", "options": {
-                "awslogs-group": LOGS, "awslogs-region": REGION, "awslogs-stream-prefix": "build"}},
-        }],
-    }
+def resolved(value, image: str):
+    """References of the template to what this test has instead of a stack."""
+    known = {"AWS::StackName": "prod", "AWS::Region": REGION, "ApiImage": image, "Objects": BUCKET, "BuildLogs": LOGS,
+             "BuildMemory": "1024"}
+    if isinstance(value, list):
+        return [resolved(member, image) for member in value]
+    if not isinstance(value, dict):
+        return value
+    if "Ref" in value:
+        return known[value["Ref"]]
+    if "Fn::GetAtt" in value:
+        return "arn:aws:iam::000000000000:role/build"
+    if "Fn::Sub" in value:
+        return f"000000000000.dkr.ecr.{REGION}.amazonaws.com" if ".dkr.ecr." in value["Fn::Sub"] else value["Fn::Sub"].replace(
+            "${AWS::StackName}", "prod")
+    return {name: resolved(member, image) for name, member in value.items()}
+
+
+def stack_of_tasks(image: str) -> dict:
+    """The rack's own definition of a build, and one of a program that does no job."""
+    content, problems = cfnlint.decode.decode(str(HERE.parents[1] / "templates/rack.yaml"))
+    assert not problems
+    build = resolved(json.loads(json.dumps(content["Resources"]["BuildTask"]["Properties"])), image)
+    idle = {**build, "Family": "idle-build", "ContainerDefinitions": [
+        {**build["ContainerDefinitions"][0], "Command": ["carrackd", "--version"]}]}
+    return {"Resources": {name: {"Type": "AWS::ECS::TaskDefinition", "Properties": properties}
+                          for name, properties in (("Build", build), ("Idle", idle))}}
 
 
 @pytest.fixture(scope="module")
 def rack(server, image, models, tmp_path_factory) -> dict[str, str]:
     """A rack's parts that builds need, as the environment that carrackd gets."""
     clients = {name: models.create_client(name, region_name=REGION, endpoint_url=server, **KEYS)
-               for name in ("ecs", "ecr", "s3", "logs")}
+               for name in ("cloudformation", "ecs", "ecr", "s3", "logs")}
     clients["ecs"].create_cluster(clusterName="prod")
-    clients["ecs"].register_task_definition(**task_definition("prod-build", image, server, ["carrackd", "build"]))
-    clients["ecs"].register_task_definition(**task_definition("idle-build", image, server, ["carrackd", "--version"]))
+    clients["cloudformation"].create_stack(StackName="prod", TemplateBody=json.dumps(stack_of_tasks(image)))
     clients["ecr"].create_repository(repositoryName="prod/shop", imageTagMutability="IMMUTABLE")
     clients["s3"].create_bucket(Bucket=BUCKET)
     clients["logs"].create_log_group(logGroupName=LOGS)
