@@ -157,8 +157,8 @@ body_of(DynamoStore *store, const json_t *item, GError **error)
 	return NULL;
 }
 
-StoreDocument *
-store_body_get(DynamoStore *store, const json_t *item, GError **error)
+static StoreDocument *
+document_of(DynamoStore *store, const json_t *item, GError **error)
 {
 	g_autoptr(GBytes) text = body_of(store, item, error);
 	if (!text)
@@ -177,6 +177,41 @@ store_body_get(DynamoStore *store, const json_t *item, GError **error)
 	document->body = body;
 	document->version = g_ascii_strtoll(version ? version : "0", NULL, 10);
 	return document;
+}
+
+static json_t *
+key_of(const json_t *item)
+{
+	return json_pack("{s:O, s:O}", "scope", json_object_get(item, "scope"), "name",
+	    json_object_get(item, "name"));
+}
+
+/* An object that is not there belonged to a document that was written or removed after its item was
+ * read: then the item says something else now. */
+bool
+store_body_get(DynamoStore *store, const json_t *item, StoreDocument **document, GError **error)
+{
+	json_auto_t *read = json_incref((json_t *)item);
+	*document = NULL;
+	for (;;) {
+		g_autoptr(GError) cause = NULL;
+		*document = document_of(store, read, &cause);
+		if (*document)
+			return true;
+
+		json_auto_t *before = read;
+		read = NULL;
+		bool is_gone = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
+		if (is_gone && !store_read_item(store, key_of(before), &read, error))
+			return false;
+		if (is_gone && !read)
+			return true;
+		if (!is_gone || g_strcmp0(store_attribute(read, "write", "S"),
+				    store_attribute(before, "write", "S")) == 0) {
+			g_propagate_error(error, g_steal_pointer(&cause));
+			return false;
+		}
+	}
 }
 
 void

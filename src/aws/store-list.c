@@ -231,8 +231,8 @@ documents_of(DynamoStore *store, const json_t *keys, GError **error)
 	{
 		g_autofree char *text = key_text(key);
 		const json_t *item = g_hash_table_lookup(items, text);
-		StoreDocument *document = item ? store_body_get(store, item, error) : NULL;
-		if (item && !document)
+		StoreDocument *document = NULL;
+		if (item && !store_body_get(store, item, &document, error))
 			return NULL;
 		if (document)
 			g_ptr_array_add(documents, document);

@@ -32,6 +32,10 @@ store_key(const DocumentName *name);
 char *
 store_partition(const char *scope);
 
+/* The item of a key (taken over), or NULL without an error when there is none. */
+bool
+store_read_item(DynamoStore *store, json_t *key, json_t **item, GError **error);
+
 /* The text or number of an attribute («S», «N», «B»), or NULL. Borrowed. */
 const char *
 store_attribute(const json_t *item, const char *name, const char *type);
@@ -53,9 +57,9 @@ store_body_put(DynamoStore *store,
     json_t *item,
     GError **error);
 
-/* The document of an item. */
-StoreDocument *
-store_body_get(DynamoStore *store, const json_t *item, GError **error);
+/* The document of an item. NULL without an error when it has been removed since. */
+bool
+store_body_get(DynamoStore *store, const json_t *item, StoreDocument **document, GError **error);
 
 /* An item is gone or has another body now: takes its object away, if it had one. */
 void

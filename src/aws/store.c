@@ -68,11 +68,10 @@ version_of(const json_t *item)
 	return text ? g_ascii_strtoll(text, NULL, 10) : 0;
 }
 
-/* The item, or NULL without an error when there is none. */
-static bool
-read_item(DynamoStore *store, const DocumentName *name, json_t **item, GError **error)
+bool
+store_read_item(DynamoStore *store, json_t *key, json_t **item, GError **error)
 {
-	json_t *input = json_pack("{s:o, s:b}", "Key", store_key(name), "ConsistentRead", true);
+	json_t *input = json_pack("{s:o, s:b}", "Key", key, "ConsistentRead", true);
 	json_auto_t *answer = store_call(store, "GetItem", input, error);
 	*item = json_incref(json_object_get(answer, "Item"));
 	return answer != NULL;
@@ -83,14 +82,15 @@ get(Store *part, const char *kind, const char *scope, const char *id, GError **e
 {
 	DynamoStore *store = (DynamoStore *)part;
 	DocumentName name = {kind, scope, id};
+	StoreDocument *document = NULL;
 	json_auto_t *item = NULL;
-	if (!read_item(store, &name, &item, error))
+	if (!store_read_item(store, store_key(&name), &item, error) ||
+	    (item && !store_body_get(store, item, &document, error)))
 		return NULL;
-	if (!item) {
+
+	if (!document)
 		error_set(error, CARRACK_ERROR_NOT_FOUND, "no such %s: %s", kind, id);
-		return NULL;
-	}
-	return store_body_get(store, item, error);
+	return document;
 }
 
 /* Writing */
@@ -205,7 +205,7 @@ settle_refusal(DynamoStore *store,
     GError **error)
 {
 	json_auto_t *item = NULL;
-	if (!read_item(store, name, &item, error))
+	if (!store_read_item(store, store_key(name), &item, error))
 		return false;
 	if (g_strcmp0(store_attribute(item, "write", "S"), mark) == 0) {
 		*version = version_of(item);
@@ -232,15 +232,18 @@ write_item(DynamoStore *store,
 	json_t *input = is_new ? create_input(store, name, attributes)
 			       : update_input(store, name, attributes, expected);
 	json_auto_t *answer = store_call(store, is_new ? "PutItem" : "UpdateItem", input, &cause);
+	const char *mark = store_attribute(attributes, "write", "S");
 	if (answer) {
 		const json_t *before = json_object_get(answer, "Attributes");
 		*version = version_of(before) + 1;
-		store_body_drop(store, before);
+		/* What has our mark was written by a try whose answer was lost, and its object is
+		 * still the document's. */
+		if (g_strcmp0(store_attribute(before, "write", "S"), mark) != 0)
+			store_body_drop(store, before);
 		return true;
 	}
 	if (aws_error_is(cause, "ConditionalCheckFailedException"))
-		return settle_refusal(store, name, store_attribute(attributes, "write", "S"),
-		    expected, version, error);
+		return settle_refusal(store, name, mark, expected, version, error);
 
 	g_propagate_error(error, g_steal_pointer(&cause));
 	return false;

@@ -182,13 +182,72 @@ test_many(Fixture *fixture, gconstpointer data)
 	cases_listed(store, "a", 0, NULL, "");
 }
 
+/* Objects of which one read is preceded by something. It stands where their operations do. */
+typedef struct {
+	ObjectsOps operations;
+	const ObjectsOps *plain;
+	Fixture *fixture;
+	const char *text; /* the document's next body, NULL: it is removed */
+} Hook;
+
+static char *
+fetch_late(Objects *objects, const char *app, const char *key, GError **error)
+{
+	Hook *hook = (Hook *)objects->ops;
+	objects->ops = hook->plain;
+	if (hook->text)
+		put_text(hook->fixture, "R1", hook->text, STORE_ANY);
+	else
+		hook->fixture->store->ops->remove(hook->fixture->store, "release", "a", "R1", NULL);
+	return objects->ops->fetch(objects, app, key, error);
+}
+
+static void
+hook_objects(Fixture *fixture, Hook *hook, const char *text)
+{
+	*hook = (Hook){.operations = *fixture->objects->ops,
+	    .plain = fixture->objects->ops,
+	    .fixture = fixture,
+	    .text = text};
+	hook->operations.fetch = fetch_late;
+	fixture->objects->ops = &hook->operations;
+}
+
+/* The object goes between the reading of the item that names it and its own. */
+static void
+test_replaced(Fixture *fixture, gconstpointer data)
+{
+	g_autofree char *object = long_text(800000, true);
+	g_autofree char *other = long_text(700000, true);
+	Hook hook;
+	put_text(fixture, "R1", object, 0);
+	hook_objects(fixture, &hook, other);
+	expect_text(fixture, "R1", other);
+	hook_objects(fixture, &hook, object);
+	cases_listed(fixture->store, "a", 0, NULL, "R1");
+
+	g_autoptr(GError) error = NULL;
+	hook_objects(fixture, &hook, NULL);
+	cases_listed(fixture->store, "a", 0, NULL, "");
+	put_text(fixture, "R1", object, 0);
+	hook_objects(fixture, &hook, NULL);
+	g_assert_null(fixture->store->ops->get(fixture->store, "release", "a", "R1", &error));
+	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
+	g_assert_cmpstr(error->message, ==, "no such release: R1");
+}
+
 /* The test's proxy loses the answer of every first write. */
 static void
 test_lost_answers(Fixture *fixture, gconstpointer data)
 {
+	g_autofree char *object = long_text(800000, true);
 	g_assert_cmpint(cases_put(fixture->store, "a", "R1", 1, 0), ==, 1);
 	g_assert_cmpint(cases_put(fixture->store, "a", "R1", 2, 1), ==, 2);
 	cases_listed(fixture->store, "a", 0, NULL, "R1");
+
+	/* Written twice; the second time it replaces itself, and its object stays. */
+	put_text(fixture, "R2", object, STORE_ANY);
+	expect_text(fixture, "R2", object);
 }
 
 int
@@ -205,6 +264,7 @@ main(int argc, char **argv)
 	    {"/aws-store/a-scope-goes-with-all-kinds", test_remove_scope},
 	    {"/aws-store/one-of-many-writers-wins-each-version", test_threads},
 	    {"/aws-store/bodies-of-any-size", test_large_bodies},
+	    {"/aws-store/a-body-that-is-replaced-while-it-is-read", test_replaced},
 	    {"/aws-store/more-than-a-page", test_many},
 	    {"/aws-store/a-lost-answer-is-no-failure", test_lost_answers},
 	};
