@@ -5,7 +5,7 @@
  */
 #include "daemon/options.h"
 
-#include "aws/rack.h"
+#include "aws/provider.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -133,8 +133,6 @@ daemon_options_open(const DaemonOptions *options, GError **error)
 	if (!options->is_aws)
 		return swarm_provider_new(&options->swarm, error);
 
-	g_autoptr(AwsRack) rack = aws_rack_new((const char *const *)options->environment, error);
-	if (rack)
-		error_set(error, CARRACK_ERROR_INVALID, "this carrackd has no parts for AWS yet");
-	return NULL;
+	AwsRack *rack = aws_rack_new((const char *const *)options->environment, error);
+	return rack ? aws_provider_new(rack, error) : NULL;
 }

@@ -50,8 +50,10 @@ listen containers
 class Emulator:
     """MiniStack with its ECS on this machine's Docker."""
 
-    def __init__(self, folder: pathlib.Path, port: int):
+    def __init__(self, folder: pathlib.Path, port: int, cluster: str):
         self.folder, self.port = folder, port
+        # Another MiniStack may run beside this one.
+        self.containers = ("--filter", f"label=com.amazonaws.ecs.cluster=arn:aws:ecs:{REGION}:000000000000:cluster/{cluster}")
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / "emulator.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -59,7 +61,7 @@ class Emulator:
     def start(self) -> None:
         python = subprocess.run([str(ROOT / "tests/aws/setup")], capture_output=True, text=True, check=True).stdout.strip()
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1",
-                       "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0"}
+                       "SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "MINISTACK_REGION": REGION}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen([python, str(ROOT / "tests/aws/ministack_rack.py")], env=environment, cwd=self.folder,
                                             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
@@ -86,7 +88,7 @@ class Emulator:
             urllib.request.urlopen(urllib.request.Request(f"{self.url}/_ministack/reset", method="POST"), timeout=120).close()
         self.process.terminate()
         self.process.wait(timeout=60)
-        for container in docker("ps", "-aq", "--filter", "label=ministack").split():
+        for container in docker("ps", "-aq", *self.containers).split():
             docker("rm", "-f", container, check=False)
 
 
@@ -150,14 +152,14 @@ class AwsRack(Rack):
 
     def __init__(self, folder: pathlib.Path):
         super().__init__(folder)
-        self.emulator = Emulator(folder, self.registry)
+        self.emulator = Emulator(folder, self.registry, self.name)
         self.api = self.http  # one door for apps and API
         self.front = Front(self)
         self.environment.update(KEYS, AWS_REGION=REGION, AWS_ENDPOINT_URL=self.emulator.url, AWS_EC2_METADATA_DISABLED="true",
                                 CARRACK_BALANCER_URL=f"{self.emulator.url}/_alb/{self.name}", CARRACK_CA=str(folder / "front.crt"))
 
     def daemon_filter(self):
-        return "--filter", "label=ministack", "--filter", "label=com.amazonaws.ecs.container-name=api"
+        return *self.emulator.containers, "--filter", "label=com.amazonaws.ecs.container-name=api"
 
     def container(self) -> str:
         return docker("ps", "-q", *self.daemon_filter(), check=False).split("\n")[0]
