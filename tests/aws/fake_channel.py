@@ -27,6 +27,8 @@ import docker
 HEAD = struct.Struct(">I32sIQqQ16s32sII")
 RESEND_SECONDS = 0.3
 PIECE = 1024
+# Docker takes a sequence of keys out of a terminal's input; this one is not met by chance.
+DETACH_KEYS = ",".join("ctrl-" + key for key in "]^_]]^^__]^_")
 OUTPUT, SIZE, REQUEST, RESPONSE, COMPLETE, FLAG = 1, 3, 5, 6, 7, 10
 
 
@@ -270,7 +272,7 @@ class Agent:
         assert len(self.response["ProcessedClientActions"]) == len(actions), self.response
         self.put(COMPLETE, json.dumps({"HandshakeTimeToComplete": 1000, "CustomerMessage": ""}).encode())
         self.exec_id = self.api.exec_create(self.session.container, shlex.split(self.session.command), stdin=True,
-                                            tty=True)["Id"]
+                                            tty=True, detach_keys=DETACH_KEYS)["Id"]
         self.terminal = self.api.exec_start(self.exec_id, tty=True, socket=True)._sock
         self.terminal.settimeout(None)
         self.read_terminal()
