@@ -9,6 +9,7 @@
 #include "aws/exec-private.h"
 
 #include "aws/client-private.h"
+#include "aws/exec-entrypoint.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/lock.h"
@@ -477,14 +478,13 @@ aws_exec_open(AwsRack *rack,
     GCancellable *cancel,
     GError **error)
 {
-	if (!exec->command || !exec->command[0]) {
-		error_set(error, CARRACK_ERROR_INVALID, "no command to run in %s", container);
+	g_auto(GStrv) argv = exec_argv(rack, task, container, exec, cancel, error);
+	if (!argv)
 		return NULL;
-	}
 
 	g_autoptr(EngineStream) base = &stream_new(exec)->base;
 	Stream *stream = (Stream *)base;
-	g_autofree char *line = exec_wrapper_line(exec, exec->command, stream->token);
+	g_autofree char *line = exec_wrapper_line(exec, (const char *const *)argv, stream->token);
 	json_auto_t *input = json_pack("{s:s, s:s, s:s, s:s, s:b}", "cluster", rack->cluster,
 	    "task", task, "container", container, "command", line, "interactive", 1);
 	if (!input) {
