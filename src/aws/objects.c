@@ -232,13 +232,28 @@ list(Objects *part, const char *app, const char *prefix, GError **error)
 	return keys;
 }
 
+/* One by one: carrackd's role may not see versions, which s3_delete_prefix looks for and this
+ * bucket does not have. */
 static bool
 remove_app(Objects *part, const char *app, GError **error)
 {
 	S3Objects *self = (S3Objects *)part;
 	g_autofree char *prefix = prefix_of(app, "", error);
-	return prefix &&
-	       s3_delete_prefix(self->rack->client, self->rack->objects, prefix, NULL, error);
+	json_auto_t *found =
+	    prefix ? s3_list(self->rack->client, self->rack->objects, prefix, 0, NULL, error)
+		   : NULL;
+	if (!found)
+		return false;
+
+	gsize index;
+	json_t *object;
+	json_array_foreach(found, index, object)
+	{
+		S3Object one = object_of(self, json_text_of(object, "key", ""));
+		if (!s3_delete(self->rack->client, &one, NULL, error))
+			return false;
+	}
+	return true;
 }
 
 static gint64

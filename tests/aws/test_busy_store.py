@@ -6,7 +6,7 @@ import http.server
 import json
 import threading
 
-from test_store import run, table  # noqa: F401 (a fixture)
+from test_store import resources, run, table  # noqa: F401 (fixtures)
 
 DELETES, READS, PAGE, REFUSE_EACH = 10, 30, 40, 41
 

@@ -11,6 +11,7 @@ import threading
 
 import pytest
 from conftest import Client
+from test_store import carrackd, resources  # noqa: F401 (fixtures)
 
 LOGS = os.environ.get("AWS_LOGS", "aws-logs")
 FOLLOW = os.environ.get("AWS_LOGS_FOLLOW", "aws-logs-follow")
@@ -70,12 +71,12 @@ def proxy(root, ministack):
     server.server_close()
 
 
-def test_every_promise_of_logs(root):
-    run(root, LOGS)
+def test_every_promise_of_logs(carrackd):  # noqa: F811
+    run(carrackd, LOGS)
 
 
-def test_every_promise_of_following(root):
-    run(root, FOLLOW, "-s", SHARED)
+def test_every_promise_of_following(carrackd):  # noqa: F811
+    run(carrackd, FOLLOW, "-s", SHARED)
 
 
 def test_many_followers_ask_as_one(proxy):

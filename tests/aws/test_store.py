@@ -2,6 +2,7 @@
 import contextlib
 import http.client
 import http.server
+import json
 import os
 import pathlib
 import subprocess
@@ -24,11 +25,31 @@ class Loader(yaml.SafeLoader):
 Loader.add_multi_constructor("!", lambda _loader, _tag, node: str(node.value))
 
 
+@pytest.fixture(scope="session")
+def resources():
+    return yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)["Resources"]  # noqa: S506
+
+
 @pytest.fixture
-def table(root):
+def carrackd(root, resources):
+    """A user who may do what carrackd's role may to tables, buckets and logs, and make the groups that an app's stack makes."""
+    actions = ["logs:CreateLogGroup"]
+    for policy in resources["ApiRole"]["Properties"]["Policies"]:
+        for statement in policy["PolicyDocument"]["Statement"]:
+            listed = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            actions += [action for action in listed if action.startswith(("dynamodb:", "s3:", "logs:"))]
+    name = f"carrackd-{time.monotonic_ns()}"
+    root.call("iam", "CreateUser", UserName=name)
+    root.call("iam", "PutUserPolicy", UserName=name, PolicyName="role", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}))
+    key = root.call("iam", "CreateAccessKey", UserName=name)["AccessKey"]
+    return root.with_keys(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+@pytest.fixture
+def table(root, resources):
     """A table as the rack's template makes it."""
-    template = yaml.load(TEMPLATE.read_text(encoding="utf-8"), Loader)  # noqa: S506
-    wanted = template["Resources"]["Documents"]["Properties"]
+    wanted = resources["Documents"]["Properties"]
     name = f"documents-{time.monotonic_ns()}"
     root.call("dynamodb", "CreateTable", TableName=name, **{member: wanted[member] for member in (
         "BillingMode", "AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes")})
@@ -41,8 +62,8 @@ def run(client: Client, *arguments: str, program: str = PROGRAM) -> None:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
-def test_every_promise_of_a_store(root, table):
-    run(root, table, "-s", "/aws-store/a-lost-answer-is-no-failure")
+def test_every_promise_of_a_store(carrackd, table):
+    run(carrackd, table, "-s", "/aws-store/a-lost-answer-is-no-failure")
 
 
 class Lossy(http.server.BaseHTTPRequestHandler):
@@ -89,5 +110,5 @@ def test_a_lost_answer_is_no_failure(root, table, ministack):
     assert Lossy.lost == 3
 
 
-def test_every_promise_of_objects(user, bucket):
-    run(user, bucket, program=OBJECTS)
+def test_every_promise_of_objects(carrackd, bucket):
+    run(carrackd, bucket, program=OBJECTS)
