@@ -1,6 +1,6 @@
 /*
  * What the files of ECS Exec share: the messages of a session's data channel, the channel, and the
- * wrapper that a command runs under. docs/why/0012 says why there is one.
+ * wrapper that a command runs under. docs/why/0015 says why there is one.
  */
 #pragma once
 

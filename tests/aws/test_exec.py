@@ -195,7 +195,6 @@ def test_a_terminal_is_resized(task):
     process = task.start("sh", "-c", "echo ready; read -r line; stty size", size="33x77")
     assert process.stdout.readline() == b"ready\r\n"
     process.send_signal(signal.SIGUSR1)
-    time.sleep(0)
     deadline = time.monotonic() + 20
     probe = b""
     while b"50 120" not in probe and time.monotonic() < deadline:
