@@ -90,13 +90,25 @@ wait(const ChangeSet *set, bool *is_empty, GError **error)
 	}
 }
 
+/* What holds something, or what others hold by its name. */
+static bool
+is_precious(const char *type)
+{
+	static const char *const precious[] = {"AWS::DynamoDB::Table", "AWS::S3::Bucket",
+	    "AWS::KMS::Key", "AWS::ECR::Repository", "AWS::EC2::VPC", "AWS::EC2::Subnet",
+	    "AWS::ElasticLoadBalancingV2::LoadBalancer", NULL};
+	return g_strv_contains(precious, type);
+}
+
 /* A task definition is always a new one; nothing is lost with the old. */
 static bool
 is_grave(const json_t *change)
 {
-	bool is_removed = strcmp(json_text_of(change, "Action", ""), "Remove") == 0;
-	bool is_replaced = strcmp(json_text_of(change, "Replacement", ""), "True") == 0;
+	const char *replacement = json_text_of(change, "Replacement", "");
 	const char *type = json_text_of(change, "ResourceType", "");
+	bool is_removed = strcmp(json_text_of(change, "Action", ""), "Remove") == 0;
+	bool is_replaced = strcmp(replacement, "True") == 0 ||
+			   (strcmp(replacement, "Conditional") == 0 && is_precious(type));
 	return (is_removed || is_replaced) && strcmp(type, "AWS::ECS::TaskDefinition") != 0;
 }
 
@@ -148,7 +160,7 @@ ask(const ChangeSet *set, bool always, GError **error)
 		? g_strdup_printf("%u resources of rack %s change; %u are replaced or removed",
 		      set->count, wish->name, set->grave)
 		: g_strdup_printf("%u resources of rack %s change", set->count, wish->name);
-	return wish->confirm(wish->confirm_data, what, wish->name, error);
+	return cloud_confirm(set->cloud, what, error);
 }
 
 static bool

@@ -33,11 +33,43 @@ is_key_on_its_way(Cloud *cloud, const char *arn)
 	return strcmp(state, "PendingDeletion") == 0;
 }
 
+/* The list of tags may name a table for hours after it has gone. */
+static bool
+is_table_gone(Cloud *cloud, const char *arn)
+{
+	g_autoptr(GError) cause = NULL;
+	json_auto_t *input = json_pack("{s:s}", "TableName", strchr(arn, '/') + 1);
+	json_auto_t *answer = aws_call(
+	    cloud->client, &aws_services[AWS_DYNAMODB], "DescribeTable", input, NULL, &cause);
+	return !answer && g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
+}
+
+/* Services and clusters stay for an hour, inactive. `arn` ends in CLUSTER or CLUSTER/SERVICE. */
+static bool
+is_inactive(Cloud *cloud, const char *arn)
+{
+	bool is_service = strstr(arn, ":service/") != NULL;
+	json_auto_t *input =
+	    is_service ? json_pack("{s:s, s:[s]}", "cluster", cloud->wish->name, "services", arn)
+		       : json_pack("{s:[s]}", "clusters", arn);
+	g_autoptr(GError) cause = NULL;
+	json_auto_t *answer = aws_call(cloud->client, &aws_services[AWS_ECS],
+	    is_service ? "DescribeServices" : "DescribeClusters", input, NULL, &cause);
+	json_t *list = json_object_get(answer, is_service ? "services" : "clusters");
+	if (!answer)
+		return g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
+	return strcmp(json_text_of(json_array_get(list, 0), "status", "INACTIVE"), "INACTIVE") == 0;
+}
+
 static bool
 counts(Cloud *cloud, const char *arn)
 {
 	if (strstr(arn, ":kms:") && strstr(arn, ":key/"))
 		return !is_key_on_its_way(cloud, arn);
+	if (strstr(arn, ":dynamodb:") && strstr(arn, ":table/"))
+		return !is_table_gone(cloud, arn);
+	if (strstr(arn, ":ecs:") && (strstr(arn, ":service/") || strstr(arn, ":cluster/")))
+		return !is_inactive(cloud, arn);
 	return !strstr(arn, ":task-definition/") && !strstr(arn, ":task/");
 }
 

@@ -47,6 +47,14 @@ cloud_watch_interrupt(void)
 	signal(SIGTERM, end_interrupted);
 }
 
+bool
+cloud_confirm(Cloud *cloud, const char *what, GError **error)
+{
+	const AwsWish *wish = cloud->wish;
+	progress_end(cloud->progress, true);
+	return wish->confirm(wish->confirm_data, what, wish->name, error);
+}
+
 /* It is the stack's and the balancer's name, and begins names that are longer. */
 static bool
 check_name(const char *name, GError **error)

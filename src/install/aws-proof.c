@@ -51,6 +51,26 @@ stopped_tasks(Cloud *cloud)
 	return json_incref(json_object_get(answer, "tasks"));
 }
 
+/* The carrackd that the stack wants. The caller frees it; NULL on failure. */
+static char *
+wanted_definition(Cloud *cloud, GError **error)
+{
+	json_auto_t *input =
+	    json_pack("{s:s, s:s}", "StackName", cloud->wish->name, "LogicalResourceId", "ApiTask");
+	json_auto_t *answer = aws_call(cloud->client, &aws_services[AWS_CLOUDFORMATION],
+	    "DescribeStackResource", input, NULL, error);
+	json_t *detail = json_object_get(answer, "StackResourceDetail");
+	return answer ? g_strdup(json_text_of(detail, "PhysicalResourceId", "")) : NULL;
+}
+
+static bool
+has_failed(const json_t *task)
+{
+	const char *code = json_text_of(task, "stopCode", "");
+	return strcmp(code, "EssentialContainerExited") == 0 ||
+	       strcmp(code, "TaskFailedToStart") == 0;
+}
+
 /* How often a task of this definition has ended by itself since this program began. */
 static unsigned
 failures_of(Cloud *cloud, const char *definition)
@@ -64,17 +84,14 @@ failures_of(Cloud *cloud, const char *definition)
 		bool is_it = strcmp(json_text_of(task, "taskDefinitionArn", ""), definition) == 0;
 		bool is_new = json_number_value(json_object_get(task, "createdAt")) >=
 			      (double)(cloud->began / G_USEC_PER_SEC);
-		const char *code = json_text_of(task, "stopCode", "");
-		bool has_failed = strcmp(code, "EssentialContainerExited") == 0 ||
-				  strcmp(code, "TaskFailedToStart") == 0;
-		count += is_it && is_new && has_failed;
+		count += is_it && is_new && has_failed(task);
 	}
 	return count;
 }
 
 /* True when the newest deployment alone runs. INTERNAL when it has failed for good. */
 static bool
-check_service(Cloud *cloud, GError **error)
+check_service(Cloud *cloud, const char *wanted, GError **error)
 {
 	json_auto_t *service = service_of(cloud, error);
 	size_t i;
@@ -83,7 +100,9 @@ check_service(Cloud *cloud, GError **error)
 	const char *state = "";
 	if (!service)
 		return false;
-	unsigned failed = failures_of(cloud, json_text_of(service, "taskDefinition", ""));
+	unsigned failed = failures_of(cloud, wanted);
+	/* ECS itself goes back to what ran before when the new one does not. */
+	bool is_wanted = strcmp(json_text_of(service, "taskDefinition", ""), wanted) == 0;
 	json_array_foreach(json_object_get(service, "deployments"), i, deployment)
 	{
 		bool is_newest = strcmp(json_text_of(deployment, "status", ""), "PRIMARY") == 0;
@@ -95,6 +114,12 @@ check_service(Cloud *cloud, GError **error)
 	if (strcmp(state, "FAILED") == 0 || failed >= FAILURES_ALLOWED)
 		return error_set(error, CARRACK_ERROR_INTERNAL,
 		    "carrackd does not run: it has ended %u times", MAX(failed, 1));
+	if (!is_wanted)
+		return error_set(error,
+		    failed > 0 ? CARRACK_ERROR_INTERNAL : CARRACK_ERROR_UNAVAILABLE,
+		    "the new carrackd does not run: it has ended %u times, and ECS keeps the one "
+		    "of before",
+		    failed);
 	if (fresh < 1 || old > 0)
 		return error_set(error, CARRACK_ERROR_UNAVAILABLE,
 		    old > 0 ? "the carrackd of before still runs" : "carrackd does not run yet");
@@ -130,7 +155,17 @@ static void
 note_stopped_task(Cloud *cloud)
 {
 	json_auto_t *tasks = stopped_tasks(cloud);
-	json_t *task = json_array_get(tasks, 0);
+	json_t *task = NULL;
+	double newest = 0;
+	size_t i;
+	json_t *one;
+	json_array_foreach(tasks, i, one)
+	{
+		double stopped = json_number_value(json_object_get(one, "stoppedAt"));
+		bool is_it = has_failed(one) && stopped >= newest;
+		task = is_it ? one : task;
+		newest = is_it ? stopped : newest;
+	}
 	if (!task)
 		return;
 
@@ -188,9 +223,12 @@ cloud_proof_wait(Cloud *cloud, GError **error)
 	gint64 deadline = g_get_monotonic_time() + (gint64)DEADLINE_SECONDS * G_USEC_PER_SEC;
 	g_autoptr(GHashTable) told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	progress_step(cloud->progress, "waiting for carrackd");
+	g_autofree char *wanted = wanted_definition(cloud, error);
+	if (!wanted)
+		return false;
 	for (;;) {
 		g_autoptr(GError) cause = NULL;
-		if (check_service(cloud, &cause) && check_answer(cloud, &cause))
+		if (check_service(cloud, wanted, &cause) && check_answer(cloud, &cause))
 			return true;
 
 		bool is_final = g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_INTERNAL);

@@ -12,7 +12,6 @@
 
 #define PAUSE_MICROSECONDS 1000000
 #define TASKS_SECONDS 600
-#define STACK_SECONDS 1800
 #define STACK_TRIES 4
 #define INTERFACES_SECONDS 300
 
@@ -222,20 +221,25 @@ end_rules(Cloud *cloud, GError **error)
 	return true;
 }
 
+/* Made by carrackd: the stack's own has the rack's tag too, and goes with the stack. */
 static bool
-has_tag(Cloud *cloud, const char *arn)
+is_carrackds(Cloud *cloud, const char *arn)
 {
 	json_auto_t *answer =
 	    call(cloud, AWS_ELBV2, "DescribeTags", json_pack("{s:[s]}", "ResourceArns", arn), NULL);
 	json_auto_t *entries = aws_items(answer, "TagDescriptions");
+	bool is_ours = false;
 	size_t i;
 	json_t *tag;
 	json_array_foreach(json_object_get(json_array_get(entries, 0), "Tags"), i, tag)
 	{
-		if (strcmp(json_text_of(tag, "Key", ""), CLOUD_TAG) == 0)
-			return strcmp(json_text_of(tag, "Value", ""), cloud->wish->name) == 0;
+		const char *key = json_text_of(tag, "Key", "");
+		if (g_str_has_prefix(key, "aws:cloudformation:"))
+			return false;
+		if (strcmp(key, CLOUD_TAG) == 0)
+			is_ours = strcmp(json_text_of(tag, "Value", ""), cloud->wish->name) == 0;
 	}
-	return false;
+	return is_ours;
 }
 
 static bool
@@ -253,10 +257,8 @@ end_target_groups(Cloud *cloud, GError **error)
 	json_array_foreach(all, i, group)
 	{
 		const char *arn = json_text_of(group, "TargetGroupArn", "");
-		json_t *balancers = json_object_get(group, "LoadBalancerArns");
-		bool is_used = json_is_array(balancers) && json_array_size(balancers) > 0;
-		bool is_ours = strcmp(json_text_of(group, "VpcId", ""), network) == 0 && !is_used &&
-			       has_tag(cloud, arn);
+		bool is_ours = strcmp(json_text_of(group, "VpcId", ""), network) == 0 &&
+			       is_carrackds(cloud, arn);
 		if (is_ours && !end(cloud, AWS_ELBV2, "DeleteTargetGroup",
 				   json_pack("{s:s}", "TargetGroupArn", arn), error))
 			return false;
@@ -318,24 +320,35 @@ unprotect(Cloud *cloud, GError **error)
 	    error);
 }
 
+/* All versions of everything in it; nothing to do when it has gone. */
+static bool
+empty_bucket(Cloud *cloud, const char *bucket, GError **error)
+{
+	g_autoptr(GError) cause = NULL;
+	if (!*bucket)
+		return true;
+
+	progress_step(cloud->progress, "bucket %s", bucket);
+	bool is_empty = s3_delete_prefix(cloud->client, bucket, "", NULL, &cause) ||
+			g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
+	if (!is_empty)
+		g_propagate_error(error, g_steal_pointer(&cause));
+	return is_empty;
+}
+
 bool
 remove_stack(Cloud *cloud, GError **error)
 {
 	g_autofree char *network = g_strdup(stack_output(cloud, "Vpc"));
-	bool is_own = !*template_value(cloud, "ExistingVpc");
 	g_autofree char *bucket = g_strdup(stack_output(cloud, "Objects"));
+	bool is_own = !*template_value(cloud, "ExistingVpc");
 	g_autoptr(GError) cause = NULL;
 	for (unsigned i = 0; cloud->stack && i < STACK_TRIES; i++) {
-		g_clear_error(&cause);
-		progress_step(cloud->progress, "bucket %s", bucket);
-		if (*bucket && !s3_delete_prefix(cloud->client, bucket, "", NULL, &cause) &&
-		    !g_error_matches(cause, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND))
-			break;
-		g_clear_error(&cause);
 		json_auto_t *input = json_object();
+		if (!empty_bucket(cloud, bucket, error) || !unprotect(cloud, error))
+			return false;
+		g_clear_error(&cause);
 		progress_step(cloud->progress, "stack %s", cloud->wish->name);
-		if (!unprotect(cloud, &cause))
-			break;
 		if (stack_run(cloud, "deleting stack", "DeleteStack", input, &cause))
 			return true;
 		progress_note(cloud->progress, "%s", cause->message);
@@ -344,8 +357,7 @@ remove_stack(Cloud *cloud, GError **error)
 		if (!stack_look(cloud, error))
 			return false;
 	}
-	if (!cloud->stack)
-		return true;
-	g_propagate_error(error, g_steal_pointer(&cause));
-	return false;
+	if (cloud->stack)
+		g_propagate_error(error, g_steal_pointer(&cause));
+	return !cloud->stack;
 }

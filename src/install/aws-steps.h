@@ -36,6 +36,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Cloud, cloud_clear)
 void
 cloud_watch_interrupt(void);
 
+/* Asks the person, below the step's line. */
+bool
+cloud_confirm(Cloud *cloud, const char *what, GError **error);
+
 /* aws-open.c */
 
 /* Name, region, credentials, template and wishes, and the rack's stack if there is one. Changes

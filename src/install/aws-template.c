@@ -210,6 +210,9 @@ check_together(Cloud *cloud, GPtrArray *problems)
 	bool is_private = strcmp(template_value(cloud, "Private"), "Yes") == 0;
 	bool has_public = *template_value(cloud, "ExistingPublicSubnets");
 	bool has_private = *template_value(cloud, "ExistingPrivateSubnets");
+	bool is_fargate = strcmp(template_value(cloud, "Capacity"), "fargate") == 0;
+	bool is_scaled = json_object_get(cloud->wished, "InstanceMinimum") ||
+			 json_object_get(cloud->wished, "InstanceType");
 	gint64 least = g_ascii_strtoll(template_value(cloud, "InstanceMinimum"), NULL, 10);
 	gint64 most = g_ascii_strtoll(template_value(cloud, "InstanceMaximum"), NULL, 10);
 	if (!*template_value(cloud, "Domain"))
@@ -226,6 +229,9 @@ check_together(Cloud *cloud, GPtrArray *problems)
 	if (!is_existing && (has_public || has_private))
 		problem(problems, "ExistingPublicSubnets and ExistingPrivateSubnets need "
 				  "ExistingVpc");
+	if (is_fargate && is_scaled)
+		problem(problems, "InstanceMinimum, InstanceType: this rack's processes are on "
+				  "Fargate, and it has no instances but for builds");
 	if (least > most)
 		problem(problems,
 		    "InstanceMinimum (%" G_GINT64_FORMAT ") is over InstanceMaximum "

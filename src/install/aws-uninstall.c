@@ -100,8 +100,7 @@ uninstall(Cloud *cloud, GError **error)
 	    "all of this goes, and nothing of it can be had back (account %s, region %s)",
 	    cloud->account, aws_client_region(cloud->client));
 	if (is_there && (!note_what_goes(cloud, found, error) ||
-			    !wish->confirm(wish->confirm_data, what, wish->name, error) ||
-			    !take_away(cloud, error)))
+			    !cloud_confirm(cloud, what, error) || !take_away(cloud, error)))
 		return NULL;
 	if (!forget(cloud, error))
 		return NULL;
