@@ -166,14 +166,14 @@ def test_much_goes_both_ways_in_little_memory(task):
 
 @pytest.mark.parametrize("faults", [
     {"shuffle": 3}, {"duplicate": 2}, {"forget": 40}, {"deaf": 5}, {"shuffle": 3, "duplicate": 4, "forget": 50, "deaf": 3}],
-    ids=lambda faults: "-".join(faults))
+    ids="-".join)
 def test_a_bad_connection_changes_nothing(task, faults):
     data = EVERY_BYTE * 800
     with task.with_faults(**faults):
         expect(task.run("sh", "-c", "cat; exit 9", stdin=data), data, code=9)
 
 
-@pytest.mark.parametrize("faults", [{"cut": 30_000}, {"close": 30_000}, {"corrupt": 20}], ids=lambda faults: "-".join(faults))
+@pytest.mark.parametrize("faults", [{"cut": 30_000}, {"close": 30_000}, {"corrupt": 20}], ids="-".join)
 def test_a_session_that_breaks_is_a_failure(task, faults):
     with task.with_faults(**faults):
         result = task.run("head", "-c", "200000", "/dev/zero")
