@@ -3,8 +3,8 @@
  * into its place, so a reader sees the old one or the new one, whole. Drafts that a crash has left
  * go at the next start; each living one is locked by its writer (flock), which tells them apart.
  *
- * Limits: a key is at most OBJECTS_KEY_BYTES, a part between slashes 255 (the file system's), and a key
- * cannot be both an object and the folder of another.
+ * Limits: a key is at most OBJECTS_KEY_BYTES, a part between slashes 255 (the file system's), and a
+ * key cannot be both an object and the folder of another.
  */
 #include "base/limits.h"
 #include "base/lock.h"

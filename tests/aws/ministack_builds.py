@@ -40,9 +40,8 @@ def run_arguments(definition, *others, **more):
     arguments = plain_run_arguments(definition, *others, **more)
     environment = {name: PLACE if ECR in value and "/" not in value else value
                    for name, value in (arguments.get("environment") or {}).items()}
-    if arguments.get("network_mode") == "host":
-        if "AWS_SECRET_ACCESS_KEY" not in environment:
-            environment |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    if arguments.get("network_mode") == "host" and "AWS_SECRET_ACCESS_KEY" not in environment:
+        environment |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     return {**arguments, "environment": environment}
 
 

@@ -158,6 +158,10 @@ class Rack:
                 received += piece
             return received
 
+    def address(self, host):
+        """What the rack calls the address of a host."""
+        return f"http://{host}:{self.http}"
+
     def daemon_filter(self):
         """What tells containers of carrackd from others, for `docker ps`."""
         return "--filter", f"label=carrack.rack={self.name}", "--filter", "label=carrack.part=api"

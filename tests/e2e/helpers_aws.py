@@ -158,6 +158,9 @@ class AwsRack(Rack):
         self.environment.update(KEYS, AWS_REGION=REGION, AWS_ENDPOINT_URL=self.emulator.url, AWS_EC2_METADATA_DISABLED="true",
                                 CARRACK_BALANCER_URL=f"{self.emulator.url}/_alb/{self.name}", CARRACK_CA=str(folder / "front.crt"))
 
+    def address(self, host):
+        return f"http://{host}"
+
     def daemon_filter(self):
         return *self.emulator.containers, "--filter", "label=com.amazonaws.ecs.container-name=api"
 

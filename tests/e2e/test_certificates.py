@@ -34,7 +34,7 @@ def test_a_certificate_is_imported_served_and_deleted(make_app, rack, tmp_path):
     assert rack.run("certs", "import", public, key, "--id").out == name
     assert shown(rack, "www.shop.test", tmp_path) == ["*.shop.test"]
 
-    (listed,) = [row for row in rack.run("certs", "--json").json() if row["id"] == name]
+    listed = next(row for row in rack.run("certs", "--json").json() if row["id"] == name)
     assert listed["domain"] == "*.shop.test"
     assert listed["expires"].startswith("20")
     assert re.search(rf"web:443 +{name} +\*\.shop\.test +20\d\d-", app.run("ssl").out)

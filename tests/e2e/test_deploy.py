@@ -18,7 +18,7 @@ TWO = """services:
 def test_a_folder_with_only_a_dockerfile_is_an_app(app):
     app.write(manifest=None, dockerfile=DOCKERFILE.replace("COPY", "EXPOSE 3000\nCOPY"))
     result = app.deploy()
-    assert f"http://{app.host}:{app.rack.http}" in result.out + result.err
+    assert app.rack.address(app.host) in result.out + result.err
     assert app.version() == "v1"
     assert app.get(tls=True).text == "v1\n"
     app.promote(VERSION="v2")
