@@ -152,10 +152,10 @@ def rack(cloud) -> Cloud:
 
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_made(cloud):
     before = cloud.account.inventory()
-    result = cloud.run("install", "aws", "--name", "first", "Domian=x.org", "Capacity=both", "InstanceMinimum=0", "Version=2",
+    result = cloud.run("install", "aws", "--name", "first", "Domaim=x.org", "Capacity=both", "InstanceMinimum=0", "Version=2",
                        "Zones", "VpcCidr=10.0.0.0/8", code=1)
     errors = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
-    assert errors[0] == "Domian: no such parameter; did you mean Domain?"
+    assert errors[0] == "Domaim: no such parameter; did you mean Domain?"
     assert errors[1] == "Capacity=both: has to be one of instances, fargate"
     assert errors[2] == 'InstanceMinimum: "0" is not a whole number between 1 and 1000000'
     assert errors[3] == "Version: is set by carrack itself"
