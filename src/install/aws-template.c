@@ -147,6 +147,18 @@ check_length(GPtrArray *problems, const char *name, const json_t *rules, const c
 		    strlen(value), most);
 }
 
+/* A pattern cannot say what an address is. */
+static void
+check_network(GPtrArray *problems, const char *name, const char *value)
+{
+	g_autoptr(GInetAddressMask) mask = g_inet_address_mask_new_from_string(value, NULL);
+	bool is_good = mask && strchr(value, '/') &&
+		       g_inet_address_mask_get_family(mask) == G_SOCKET_FAMILY_IPV4;
+	if (!is_good)
+		problem(
+		    problems, "%s=%s: has to be a network of IPv4, as 10.0.0.0/16", name, value);
+}
+
 static void
 check_value(GPtrArray *problems, const char *name, const json_t *rules, const char *value)
 {
@@ -156,6 +168,8 @@ check_value(GPtrArray *problems, const char *name, const json_t *rules, const ch
 	else if (is_number)
 		check_number(problems, name, rules, value);
 	check_pattern(problems, name, rules, value);
+	if (g_str_has_suffix(name, "Cidr"))
+		check_network(problems, name, value);
 	check_length(problems, name, rules, value);
 }
 

@@ -6,6 +6,7 @@ end-to-end tests install.
 import contextlib
 import dataclasses
 import http.server
+import io
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+import zipfile
 
 import pytest
 from botocore.exceptions import ClientError
@@ -26,6 +28,7 @@ from conftest import HERE, REGION, free_port, wait_for_health
 from test_rack_stack import Account
 
 CARRACK = os.environ.get("CARRACK", "carrack")
+LOG_DRAIN = os.environ.get("LOG_DRAIN", "log-drain")
 IMAGE_PARAMETER = "/carrack-test/image"
 DOMAIN = "apps.localhost"
 STEP_SECONDS = 120
@@ -89,6 +92,7 @@ def program_folder(folder: pathlib.Path) -> None:
     binaries = folder / "bin"
     binaries.mkdir()
     shutil.copy2(CARRACK, binaries / "carrack")
+    shutil.copy2(LOG_DRAIN, binaries / "log-drain")
     shutil.copy2(HERE / "stand-in-carrackd", binaries / "carrackd")
     # Images are found by their content; this run's own is taken away at the end.
     with (binaries / "carrackd").open("a", encoding="utf-8") as file:
@@ -153,17 +157,17 @@ def rack(cloud) -> Cloud:
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_made(cloud):
     before = cloud.account.inventory()
     result = cloud.run("install", "aws", "--name", "first", "Domaim=x.org", "Capacity=both", "InstanceMinimum=0", "Version=2",
-                       "Zones", "VpcCidr=10.0.0.0/8", code=1)
+                       "Zones", "VpcCidr=999.0.0.0/16", code=1)
     errors = [line.removeprefix("ERROR: ") for line in result.stderr.splitlines() if line.startswith("ERROR: ")]
     assert errors[0] == "Domaim: no such parameter; did you mean Domain?"
     assert errors[1] == "Capacity=both: has to be one of instances, fargate"
     assert errors[2] == 'InstanceMinimum: "0" is not a whole number between 1 and 1000000'
     assert errors[3] == "Version: is set by carrack itself"
     assert errors[4] == "Zones: a parameter is written Param=Value"
-    assert errors[5].startswith("VpcCidr=10.0.0.0/8: has to match ")
+    assert errors[5] == "VpcCidr=999.0.0.0/16: has to be a network of IPv4, as 10.0.0.0/16"
     assert errors[6] == "Domain is needed, as Domain=apps.example.org"
     assert errors[7].startswith("a certificate is needed: Certificate=ARN")
-    assert len(errors) == 8
+    assert errors[8:] == []
     assert cloud.account.inventory() == before
 
 
@@ -267,6 +271,24 @@ def test_parameters_are_listed_and_set(rack):
     assert "LogRetention=91: has to be one of 1, 3" in rack.run("rack", "params", "set", "LogRetention=91", code=1).stderr
     fargate = rack.run("rack", "scale", "--count", "3", code=1).stderr
     assert "processes are on Fargate" in fargate
+
+
+def test_log_drains_bring_their_function(rack):
+    rack.run("rack", "params", "set", 'LogDrains={"*": ["syslog://127.0.0.1:1"]}')
+    key = rack.parameters("first")["LogDrainCode"]
+    archive = rack.account.s3.get_object(Bucket=rack.outputs("first")["Objects"], Key=key)["Body"].read()
+    with zipfile.ZipFile(io.BytesIO(archive)) as members:
+        assert members.testzip() is None
+        (member,) = members.infolist()
+        assert (member.filename, member.external_attr >> 16) == ("bootstrap", 0o100755)
+        assert members.read(member) == pathlib.Path(LOG_DRAIN).read_bytes()
+    assert rack.outputs("first")["LogStream"]
+    (function,) = rack.account.session.create_client(
+        "lambda", region_name=REGION, endpoint_url=rack.url, aws_access_key_id=KEYS[0],
+        aws_secret_access_key=KEYS[1]).list_functions()["Functions"]
+    assert function["Runtime"] == "provided.al2023"
+    rack.run("rack", "params", "set", "LogDrains=", "--yes")
+    assert "LogStream" not in rack.outputs("first")
 
 
 def test_an_update_shows_what_changes_and_asks(rack):
@@ -489,3 +511,11 @@ def test_an_uninstallation_asks_and_leaves_nothing(rack):
 def test_a_rack_that_is_not_there_is_no_error(cloud):
     result = cloud.run("uninstall", "aws", "--name", "nobody", "--yes")
     assert "nothing of a rack named nobody is in this region" in result.stderr
+
+
+def test_the_page_has_every_parameter():
+    template = (HERE.parents[1] / "templates/rack.yaml").read_text().split("\nParameters:\n")[1].split("\nRules:\n")[0]
+    page = (HERE.parents[1] / "docs/aws.md").read_text().split("\n## Parameters\n")[1].split("\n## ")[0]
+    names = {line.split(":")[0].strip() for line in template.splitlines() if line.startswith("  ") and line[2].isalpha()}
+    assert len(names) > 25
+    assert {name for name in names if f"`{name}`" not in page} == set()
