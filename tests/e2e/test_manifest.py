@@ -134,14 +134,6 @@ def test_timers(app):
     assert len(lines) == 1, lines
     assert "service/tick/" in lines[0], lines
 
-    # Without the timer nothing runs any more.
-    app.write(MANIFEST).deploy()
-    wait_for(lambda: not running(), 30, "the end of what ran")
-    count = app.logs("--since", "1h").count(f"tick v1 {release}")
-    minute = int(time.time()) // 60
-    wait_for(lambda: int(time.time()) // 60 > minute and int(time.time()) % 60 > 3, 70, "a minute")
-    assert app.logs("--since", "1h").count("tick v1") == count and not running()
-
 
 def test_volumes_and_links(make_app):
     app = make_app("keeper")
