@@ -98,9 +98,11 @@ def aws_rack(folder):
         rack.logs = logs
         yield rack
     finally:
-        rack.uninstall()
-        text = logs.end()
-        lock.close()
+        try:
+            rack.uninstall()
+        finally:
+            text = logs.end()
+            lock.close()
     report = REPORTS.search(text)
     assert not report, f"carrackd complained of itself:\n{text[max(0, report.start() - 1000):report.start() + 8000]}"
 

@@ -158,6 +158,11 @@ class Rack:
                 received += piece
             return received
 
+    def containers_of(self, app, *arguments):
+        """Ids of an app's containers, newest first; `arguments` go to `docker ps`."""
+        return docker("ps", "-q", "--no-trunc", "--filter", f"label=carrack.rack={self.name}", "--filter", f"label=carrack.app={app}",
+                      *arguments).split()
+
     def address(self, host):
         """What the rack calls the address of a host."""
         return f"http://{host}:{self.http}"
@@ -252,9 +257,7 @@ class App:
         return [p["id"] for p in self.run("ps", "--json").json() if p["service"] == service and p["status"] == "running"]
 
     def containers(self, *arguments):
-        listed = docker("ps", "-q", "--no-trunc", "--filter", f"label=carrack.rack={self.rack.name}", "--filter",
-                        f"label=carrack.app={self.name}", *arguments)
-        return listed.split()
+        return self.rack.containers_of(self.name, *arguments)
 
     def logs(self, *arguments):
         return self.run("logs", "--no-follow", *arguments).out

@@ -158,6 +158,12 @@ class AwsRack(Rack):
         self.environment.update(KEYS, AWS_REGION=REGION, AWS_ENDPOINT_URL=self.emulator.url, AWS_EC2_METADATA_DISABLED="true",
                                 CARRACK_BALANCER_URL=f"{self.emulator.url}/_alb/{self.name}", CARRACK_CA=str(folder / "front.crt"))
 
+    def containers_of(self, app, *arguments):
+        family = '{{.ID}} {{.Label "com.amazonaws.ecs.task-definition-family"}}'
+        listed = docker("ps", "--no-trunc", *self.emulator.containers, "--format", family, *arguments)
+        found = [line.split(" ") for line in listed.splitlines()]
+        return [container for container, name in found if name.startswith(f"{self.name}-{app}-")]
+
     def address(self, host):
         return f"http://{host}"
 

@@ -31,7 +31,7 @@ def test_a_manifest_with_two_services_runs_both(app):
     assert len(app.processes("web")) == len(app.processes("worker")) == 1
     wait_for(lambda: "working in back" in app.logs("-s", "worker"), what="the worker's line")
     assert "working" not in app.logs("-s", "web")
-    assert app.get(headers={"Host": f"{app.name}-worker.localhost"}).status in (404, 503)
+    assert app.get(headers={"Host": f"{app.name}-worker.{app.rack.domain}"}).status in (404, 503)
 
 
 def test_env_set_promote_changes_what_runs_and_keeps_serving(live):
@@ -66,7 +66,7 @@ def test_a_deploy_of_the_same_folder_is_a_new_release(live):
     live.deploy()
     assert live.release() != first
     assert live.version() == "v1"
-    assert len(live.processes()) == 1
+    wait_for(lambda: len(live.processes()) == 1, 30, "the end of the old process")
 
 
 def test_a_release_that_is_not_promoted_changes_nothing(live):
@@ -99,12 +99,12 @@ def test_apps_delete_leaves_nothing(make_app, rack):
 
 
 @pytest.mark.parametrize(("first", "second"), [("aa-b", "c"), ("aa", "b-c")])
-def test_names_with_dashes_do_not_meet(make_app, first, second):
+def test_names_with_dashes_do_not_meet(make_app, rack, first, second):
     """The host name of service c of aa-b is that of service b-c of aa: one of the two has to be refused, and told so."""
     manifest = "services:\n  {0}:\n    build: .\n    port: 3000\n    health: /health\n    environment: ['*']\n"
     one, other = make_app(first), make_app("aa" if first == "aa-b" else "aa-b")
     one.write(manifest.format(second)).deploy(VERSION="one")
     other.write(manifest.format("b-c" if second == "c" else "c"))
     result = other.deploy(code=1, VERSION="other")
-    assert "aa-b-c.localhost" in result.err
-    assert one.get(headers={"Host": "aa-b-c.localhost"}).text == "one\n"
+    assert f"aa-b-c.{rack.domain}" in result.err
+    assert one.get(headers={"Host": f"aa-b-c.{rack.domain}"}).text == "one\n"

@@ -5,6 +5,7 @@ The verbs are asked of the program: CARRACK_BINARY, else the newest one of a bui
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 
 import pytest
@@ -103,3 +104,11 @@ def test_the_checks_find_what_they_look_for(verbs):
         "env set", "login", "fly app"]
     assert anchors_of("# Way in\n## Where *state* lives, now\n```\n# no\n```\n") == {"way-in", "where-state-lives-now"}
     assert STRANGE.search("see /work/x")
+
+
+def test_the_differences_of_the_racks_are_told():
+    names = runpy.run_path(str(ROOT / "tests/e2e/differences.py"))
+    page = (ROOT / "docs/aws.md").read_text(encoding="utf-8")
+    for test, reason in names["SWARM_ALONE"].items():
+        words = test.rsplit("::", 1)[-1].removeprefix("test_").removesuffix(".py").replace("_", " ")
+        assert re.search(rf"^\| {re.escape(reason)} \|.*{re.escape(words)}", page, re.MULTILINE), test
