@@ -383,16 +383,21 @@ recover_app(Rack *rack, const App *app, GPtrArray *again)
 	Store *store = rack->provider->store;
 	g_autoptr(StoreDocument) journal =
 	    store->ops->get(store, KIND_OPERATION, app->name, "promote", NULL);
+	bool is_again = false;
 	if (journal) {
 		const char *release = json_text_of(journal->body, "release", "");
 		bool is_promote = strcmp(json_text_of(journal->body, "kind", ""), "promote") == 0;
 		/* Committed: the supervisor takes away what is not live any more. */
+		is_again = !is_promote || strcmp(app->release, release) != 0;
 		if (is_promote && strcmp(app->release, release) == 0)
 			release_set_state(rack, app->name, release, "active", NULL, NULL);
 		else
 			recover_unfinished(rack, app, journal->body, again);
 		journal_clear(rack, app->name);
 	}
+	/* The end of a promote that was cut off after its commit; nobody would ever write it. */
+	if (*app->release && !is_again)
+		timeline_settle(rack->timelines, app->name, app->release);
 	if (strcmp(app->status, "updating") == 0)
 		app_set_status(rack, app->name, "running", NULL);
 }

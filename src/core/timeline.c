@@ -198,11 +198,11 @@ timeline_close(Timeline *timeline,
 }
 
 static void
-steps_end(Timeline *timeline, const char *state)
+steps_end(json_t *body, const char *state)
 {
 	gsize index;
 	json_t *step;
-	json_array_foreach(json_object_get(timeline->body, "steps"), index, step)
+	json_array_foreach(json_object_get(body, "steps"), index, step)
 	{
 		if (!is_text(step, "state", "open"))
 			continue;
@@ -225,7 +225,7 @@ timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *f
 {
 	LOCKED(&timeline->timelines->lock);
 	bool succeeded = strcmp(state, "succeeded") == 0;
-	steps_end(timeline, succeeded ? "done" : "failed");
+	steps_end(timeline->body, succeeded ? "done" : "failed");
 	json_object_set_new(timeline->body, "state", json_string(state));
 	json_object_set_new(timeline->body, "cause", json_text_value(cause ? cause : ""));
 	json_object_set_new(timeline->body, "ended", time_now());
@@ -237,6 +237,24 @@ timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *f
 	timeline_changed(timeline);
 	timeline_store(timeline);
 	timeline_forget(timeline);
+}
+
+void
+timeline_settle(Timelines *timelines, const char *app, const char *id)
+{
+	Store *store = timelines->store;
+	LOCKED(&timelines->lock);
+	g_autoptr(StoreDocument) document = store->ops->get(store, KIND, app, id, NULL);
+	if (!document || !is_text(document->body, "state", "running"))
+		return;
+
+	/* Waiters may have seen versions that were never stored. */
+	json_int_t version = json_int_of(document->body, "version", 0) + VERSION_LEAP;
+	steps_end(document->body, "done");
+	json_object_set_new(document->body, "state", json_string("succeeded"));
+	json_object_set_new(document->body, "ended", time_now());
+	json_object_set_new(document->body, "version", json_integer(version));
+	store->ops->put(store, KIND, app, id, document->body, document->version, NULL, NULL);
 }
 
 void

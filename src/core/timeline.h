@@ -49,6 +49,10 @@ timeline_close(Timeline *timeline,
 void
 timeline_end(Timeline *timeline, const char *state, const char *cause, json_t *failure);
 
+/* Ends as succeeded what an earlier life of the rack has left open though it was done. */
+void
+timeline_settle(Timelines *timelines, const char *app, const char *id);
+
 /* Leaves it open for the rack's next life, which begins it anew. */
 void
 timeline_suspend(Timeline *timeline);

@@ -548,6 +548,33 @@ test_delete(void)
 	g_assert_cmpuint(releases->len, ==, 0);
 }
 
+/* The rack dies between the commit and the timeline's end: nobody waits for ever. */
+static void
+test_killed_after_commit(void)
+{
+	g_autoptr(Fixture) fixture = fixture_new();
+	fixture_app(fixture, "shop");
+	g_autofree char *release = fixture_release(fixture, "shop", WEB, "A=1");
+	json_auto_t *ended = fixture_promote(fixture, "shop", release);
+	g_assert_cmpstr(json_text_of(ended, "state", ""), ==, "succeeded");
+
+	Store *store = fixture->provider->store;
+	json_object_set_new(ended, "state", json_string("running"));
+	json_object_set_new(ended, "ended", json_null());
+	json_t *step = json_array_get(json_object_get(ended, "steps"), 0);
+	json_object_set_new(step, "state", json_string("open"));
+	g_assert_true(
+	    store->ops->put(store, "timeline", "shop", release, ended, STORE_ANY, NULL, NULL));
+	fixture_restart(fixture);
+	g_autoptr(StoreDocument) settled = fixture->provider->store->ops->get(
+	    fixture->provider->store, "timeline", "shop", release, NULL);
+	g_assert_cmpstr(json_text_of(settled->body, "state", ""), ==, "succeeded");
+	g_assert_cmpint(
+	    json_int_of(settled->body, "version", 0), >, json_int_of(ended, "version", 0));
+	step = json_array_get(json_object_get(settled->body, "steps"), 0);
+	g_assert_cmpstr(json_text_of(step, "state", ""), ==, "done");
+}
+
 static bool
 has_status(Fixture *fixture, const char *app, const char *status)
 {
@@ -629,6 +656,8 @@ main(int argc, char **argv)
 	g_test_add_func("/services/an-unknown-service-is-told-with-the-known", test_scale_unknown);
 	g_test_add_func("/services/restart-replaces-the-processes", test_restart);
 	g_test_add_func("/apps/delete-takes-everything", test_delete);
+	g_test_add_func(
+	    "/promote/a-death-after-the-commit-is-no-endless-wait", test_killed_after_commit);
 	g_test_add_func("/promote/an-app-may-take-a-while-to-create", test_slow_app);
 	g_test_add_func("/promote/a-creation-goes-on-after-a-restart", test_slow_app_restart);
 	return g_test_run();
