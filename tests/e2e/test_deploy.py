@@ -66,7 +66,7 @@ def test_a_deploy_of_the_same_folder_is_a_new_release(live):
     live.deploy()
     assert live.release() != first
     assert live.version() == "v1"
-    wait_for(lambda: len(live.processes()) == 1, 30, "the end of the old process")
+    wait_for(lambda: len(live.processes()) == 1, 90, "the end of the old process")
 
 
 def test_a_release_that_is_not_promoted_changes_nothing(live):
