@@ -58,15 +58,6 @@ project_has_folder(const Project *project, const char *path)
 	return has(project, path, G_FILE_TEST_IS_DIR);
 }
 
-bool
-project_has_name(const Project *project, const char *path)
-{
-	g_autofree char *full = g_build_filename(project->folder, path, NULL);
-	struct stat status;
-
-	return lstat(full, &status) == 0;
-}
-
 const char *
 project_first(const Project *project, const char *const *paths)
 {

@@ -27,10 +27,6 @@ project_has(const Project *project, const char *path);
 bool
 project_has_folder(const Project *project, const char *path);
 
-/* True for anything of that name, also a link that leads nowhere. */
-bool
-project_has_name(const Project *project, const char *path);
-
 /* The first of `paths` (NULL-terminated) that is a file, or NULL. */
 const char *
 project_first(const Project *project, const char *const *paths);
