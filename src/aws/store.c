@@ -118,25 +118,24 @@ create_input(DynamoStore *store, const DocumentName *name, const json_t *attribu
 	    "attribute_not_exists(#scope)", "ExpressionAttributeNames", "#scope", "scope");
 }
 
+/* Sets each of the attributes; with `once` those that are there stay. */
 static void
-add_set(GString *sets, json_t *names, json_t *values, const char *attribute, const json_t *value)
+add_sets(GString *sets, json_t *names, json_t *values, const json_t *attributes, bool once)
 {
-	g_autofree char *name = g_strconcat("#", attribute, NULL);
-	g_autofree char *variable = g_strconcat(":", attribute, NULL);
-	json_object_set_new(names, name, json_string(attribute));
-	json_object_set(values, variable, (json_t *)value);
-	g_string_append_printf(sets, ", %s = %s", name, variable);
-}
-
-static void
-add_set_once(
-    GString *sets, json_t *names, json_t *values, const char *attribute, const json_t *value)
-{
-	g_autofree char *name = g_strconcat("#", attribute, NULL);
-	g_autofree char *variable = g_strconcat(":", attribute, NULL);
-	json_object_set_new(names, name, json_string(attribute));
-	json_object_set(values, variable, (json_t *)value);
-	g_string_append_printf(sets, ", %s = if_not_exists(%s, %s)", name, name, variable);
+	const char *attribute;
+	json_t *value;
+	json_object_foreach((json_t *)attributes, attribute, value)
+	{
+		g_autofree char *name = g_strconcat("#", attribute, NULL);
+		g_autofree char *variable = g_strconcat(":", attribute, NULL);
+		json_object_set_new(names, name, json_string(attribute));
+		json_object_set(values, variable, value);
+		if (once)
+			g_string_append_printf(
+			    sets, ", %s = if_not_exists(%s, %s)", name, name, variable);
+		else
+			g_string_append_printf(sets, ", %s = %s", name, variable);
+	}
 }
 
 /* A body replaces whatever kind of body there was. */
@@ -166,20 +165,12 @@ update_input(
 	bool is_any = expected == STORE_ANY;
 	g_string_append(expression, is_any ? "SET #version = if_not_exists(#version, :zero) + :one"
 					   : "SET #version = #version + :one");
-	const char *attribute;
-	json_t *value;
-	json_object_foreach((json_t *)attributes, attribute, value)
-	{
-		add_set(expression, names, values, attribute, value);
-	}
+	add_sets(expression, names, values, attributes, false);
 	if (is_any) {
 		json_auto_t *place = json_object();
 		add_place(store, name, place);
 		json_object_set_new(values, ":zero", store_number(0));
-		json_object_foreach(place, attribute, value)
-		{
-			add_set_once(expression, names, values, attribute, value);
-		}
+		add_sets(expression, names, values, place, true);
 	} else {
 		json_object_set_new(values, ":expected", store_number(expected));
 	}
