@@ -7,7 +7,6 @@
  */
 #include "aws/provider.h"
 
-#include "base/certificate.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -196,14 +195,9 @@ import(Certificates *certificates,
 {
 	CertificatesAcm *self = (CertificatesAcm *)certificates;
 	g_autoptr(Certificate) certificate = certificate_read(public, key, chain, error);
-	if (!certificate)
+	if (!certificate || !certificate_check_time(certificate, error))
 		return NULL;
-	if (certificate->expires <= g_get_real_time()) {
-		g_autofree char *time = text_time(certificate->expires);
-		error_set(
-		    error, CARRACK_ERROR_INVALID, "pub: the certificate has expired at %s", time);
-		return NULL;
-	}
+
 	Store *store = self->store;
 	g_autoptr(StoreDocument) known = store->ops->get(store, KIND, "", certificate->id, NULL);
 	if (known)

@@ -5,6 +5,7 @@
 #include "base/certificate.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -235,4 +236,17 @@ certificate_read(const char *public, const char *key, const char *chain, GError 
 	certificate->pem =
 	    g_strconcat(certificate->leaf, certificate->chain, certificate->key, NULL);
 	return g_steal_pointer(&certificate);
+}
+
+bool
+certificate_check_time(const Certificate *certificate, GError **error)
+{
+	gint64 now = g_get_real_time();
+	bool has_expired = certificate->expires <= now;
+	if (!has_expired && certificate->begins <= now)
+		return true;
+
+	g_autofree char *time = text_time(has_expired ? certificate->expires : certificate->begins);
+	return error_set(error, CARRACK_ERROR_INVALID, "pub: the certificate %s %s",
+	    has_expired ? "has expired at" : "is not valid before", time);
 }

@@ -25,6 +25,10 @@ typedef struct {
 Certificate *
 certificate_read(const char *public, const char *key, const char *chain, GError **error);
 
+/* INVALID unless it is valid now: «pub: the certificate has expired at 2026-01-31T12:00:00Z». */
+bool
+certificate_check_time(const Certificate *certificate, GError **error);
+
 void
 certificate_free(Certificate *certificate);
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/certificate.h"
 #include "base/json.h"
 
 typedef struct Certificates Certificates;
@@ -44,6 +45,10 @@ typedef struct {
 struct Certificates {
 	const CertificatesOps *ops;
 };
+
+/* The entry of a certificate that is served. */
+CertificateEntry *
+certificate_entry_new(const Certificate *certificate);
 
 /* True if one of its domains is the host, or a wildcard for the host's first label. */
 bool

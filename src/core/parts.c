@@ -85,6 +85,17 @@ builder_image_free(BuilderImage *image)
 	g_free(image);
 }
 
+CertificateEntry *
+certificate_entry_new(const Certificate *certificate)
+{
+	CertificateEntry *entry = g_new0(CertificateEntry, 1);
+	entry->id = g_strdup(certificate->id);
+	entry->domains = g_strdupv(certificate->names);
+	entry->expires = certificate->expires;
+	entry->is_ready = true;
+	return entry;
+}
+
 void
 certificate_entry_free(CertificateEntry *entry)
 {

@@ -3,9 +3,7 @@
  * which file serves which name, made anew from the files at every change. Nothing else remembers
  * them, so what is in the folder is what is served.
  */
-#include "base/certificate.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "swarm/router-private.h"
 
 #include <errno.h>
@@ -152,17 +150,6 @@ serve(const CertificatesFiles *self, GError **error)
 
 /* The part */
 
-static CertificateEntry *
-entry_of(const Certificate *certificate)
-{
-	CertificateEntry *entry = g_new0(CertificateEntry, 1);
-	entry->id = g_strdup(certificate->id);
-	entry->domains = g_strdupv(certificate->names);
-	entry->expires = certificate->expires;
-	entry->is_ready = true;
-	return entry;
-}
-
 static GPtrArray *
 list(Certificates *certificates, GError **error)
 {
@@ -174,21 +161,8 @@ list(Certificates *certificates, GError **error)
 
 	GPtrArray *entries = g_ptr_array_new_with_free_func((GDestroyNotify)certificate_entry_free);
 	for (guint i = 0; i < all->len; i++)
-		g_ptr_array_add(entries, entry_of(all->pdata[i]));
+		g_ptr_array_add(entries, certificate_entry_new(all->pdata[i]));
 	return entries;
-}
-
-static bool
-check_time(const Certificate *certificate, GError **error)
-{
-	gint64 now = g_get_real_time();
-	bool has_expired = certificate->expires <= now;
-	if (!has_expired && certificate->begins <= now)
-		return true;
-
-	g_autofree char *time = text_time(has_expired ? certificate->expires : certificate->begins);
-	return error_set(error, CARRACK_ERROR_INVALID, "pub: the certificate %s %s",
-	    has_expired ? "has expired at" : "is not valid before", time);
 }
 
 static CertificateEntry *
@@ -200,7 +174,7 @@ import(Certificates *certificates,
 {
 	CertificatesFiles *self = (CertificatesFiles *)certificates;
 	g_autoptr(Certificate) certificate = certificate_read(public, key, chain, error);
-	if (!certificate || !check_time(certificate, error))
+	if (!certificate || !certificate_check_time(certificate, error))
 		return NULL;
 
 	LOCKED(&self->router->lock);
@@ -214,7 +188,7 @@ import(Certificates *certificates,
 		write_list(self, NULL);
 		return NULL;
 	}
-	return entry_of(certificate);
+	return certificate_entry_new(certificate);
 }
 
 static bool

@@ -3,8 +3,6 @@
  */
 #include "fake/private.h"
 
-#include "base/certificate.h"
-
 #include <string.h>
 
 typedef struct {
@@ -13,17 +11,6 @@ typedef struct {
 	GPtrArray *all; /* of Certificate */
 } FakeCertificates;
 
-static CertificateEntry *
-entry_of(const Certificate *certificate)
-{
-	CertificateEntry *entry = g_new0(CertificateEntry, 1);
-	entry->id = g_strdup(certificate->id);
-	entry->domains = g_strdupv(certificate->names);
-	entry->expires = certificate->expires;
-	entry->is_ready = true;
-	return entry;
-}
-
 static GPtrArray *
 list(Certificates *certificates, GError **error)
 {
@@ -31,7 +18,7 @@ list(Certificates *certificates, GError **error)
 	LOCKED(&fake->lock);
 	GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)certificate_entry_free);
 	for (guint i = 0; i < fake->all->len; i++)
-		g_ptr_array_add(found, entry_of(fake->all->pdata[i]));
+		g_ptr_array_add(found, certificate_entry_new(fake->all->pdata[i]));
 	return found;
 }
 
@@ -49,7 +36,7 @@ import(Certificates *certificates,
 
 	LOCKED(&fake->lock);
 	g_ptr_array_add(fake->all, certificate);
-	return entry_of(certificate);
+	return certificate_entry_new(certificate);
 }
 
 static bool

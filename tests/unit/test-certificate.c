@@ -99,6 +99,26 @@ test_refused(void)
 	refused(pair.public, locked, NULL, "key: has a passphrase; take it off first");
 }
 
+static void
+test_time(void)
+{
+	g_autoptr(GError) error = NULL;
+	gint64 day = G_GINT64_CONSTANT(86400) * G_USEC_PER_SEC;
+	gint64 now = g_get_real_time();
+	g_assert_true(certificate_check_time(
+	    &(Certificate){.begins = now - day, .expires = now + day}, &error));
+	g_assert_no_error(error);
+	g_assert_false(certificate_check_time(
+	    &(Certificate){.begins = 0, .expires = G_GINT64_CONSTANT(1700000000) * G_USEC_PER_SEC},
+	    &error));
+	g_assert_cmpstr(
+	    error->message, ==, "pub: the certificate has expired at 2023-11-14T22:13:20Z");
+	g_clear_error(&error);
+	g_assert_false(certificate_check_time(
+	    &(Certificate){.begins = now + day, .expires = now + 2 * day}, &error));
+	g_assert_nonnull(strstr(error->message, "pub: the certificate is not valid before "));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -107,5 +127,6 @@ main(int argc, char **argv)
 	g_test_add_func("/certificate/a-subject-counts-without-other-names", test_subject);
 	g_test_add_func("/certificate/a-chain-may-be-apart-or-joined", test_chain);
 	g_test_add_func("/certificate/what-is-wrong-is-named", test_refused);
+	g_test_add_func("/certificate/one-of-another-time-is-refused", test_time);
 	return g_test_run();
 }
