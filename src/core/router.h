@@ -112,6 +112,12 @@ struct Router {
 	const RouterOps *ops;
 };
 
+/* All of `hosts` (NULL: none) as `read` has them, sorted, each once. `read` gives a name in lower
+ * case or refuses it. The caller frees both. */
+GStrv
+router_hosts(
+    const char *const *hosts, char *(*read)(const char *host, GError **error), GError **error);
+
 void
 router_server_free(RouterServer *server);
 

@@ -100,27 +100,10 @@ backend_host(const char *host, GError **error)
 	return g_steal_pointer(&name);
 }
 
-static int
-compare_texts(gconstpointer one, gconstpointer other)
-{
-	return strcmp(*(const char *const *)one, *(const char *const *)other);
-}
-
 GStrv
 backend_hosts(const char *const *hosts, GError **error)
 {
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-
-	for (; hosts && *hosts; hosts++) {
-		g_autofree char *name = backend_host(*hosts, error);
-		if (!name)
-			return NULL;
-		if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
-			g_ptr_array_add(names, g_steal_pointer(&name));
-	}
-	g_ptr_array_sort(names, compare_texts);
-	g_ptr_array_add(names, NULL);
-	return (GStrv)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+	return router_hosts(hosts, backend_host, error);
 }
 
 static bool
