@@ -2,8 +2,7 @@
  * See the header.
  */
 #include "certificate-files.h"
-
-#include <glib/gstdio.h>
+#include "folders.h"
 
 char *
 test_run_program(const char *const *arguments, const char *input)
@@ -31,18 +30,6 @@ take_file(const char *folder, const char *name)
 	char *text = NULL;
 	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
 	return text;
-}
-
-static void
-drop(const char *folder)
-{
-	g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
-	const char *name;
-	while ((name = g_dir_read_name(files))) {
-		g_autofree char *path = g_build_filename(folder, name, NULL);
-		g_unlink(path);
-	}
-	g_rmdir(folder);
 }
 
 /* One certificate NAME.pem with NAME.key; by `issuer`, or by itself. */
@@ -82,7 +69,7 @@ test_pair(const char *names, unsigned days)
 	g_autofree char *folder = g_dir_make_tmp("test-pair-XXXXXX", NULL);
 	make(folder, "own", names, days, NULL);
 	TestPair pair = {take_file(folder, "own.pem"), take_file(folder, "own.key")};
-	drop(folder);
+	folder_remove(folder);
 	return pair;
 }
 
@@ -94,7 +81,7 @@ test_issued_pair(const char *names, char **chain)
 	make(folder, "issued", names, 30, "authority");
 	TestPair pair = {take_file(folder, "issued.pem"), take_file(folder, "issued.key")};
 	*chain = take_file(folder, "authority.pem");
-	drop(folder);
+	folder_remove(folder);
 	return pair;
 }
 

@@ -5,8 +5,8 @@
 #include "engine-fixture.h"
 
 #include "base/lock.h"
+#include "folders.h"
 
-#include <glib/gstdio.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -96,19 +96,6 @@ fixture_open(Fixture *fixture, gconstpointer app)
 	open_engine(fixture);
 }
 
-static void
-remove_folder(const char *path)
-{
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-	const char *name;
-
-	while (folder && (name = g_dir_read_name(folder))) {
-		g_autofree char *file = g_build_filename(path, name, NULL);
-		g_unlink(file);
-	}
-	g_rmdir(path);
-}
-
 void
 fixture_close(Fixture *fixture, gconstpointer app)
 {
@@ -121,7 +108,7 @@ fixture_close(Fixture *fixture, gconstpointer app)
 	docker_free(fixture->docker);
 	g_ptr_array_unref(fixture->events);
 	pthread_mutex_destroy(&fixture->lock);
-	remove_folder(fixture->folder);
+	folder_remove(fixture->folder);
 	g_free(fixture->folder);
 	g_free(fixture->image);
 }

@@ -3,10 +3,10 @@
  * that could hide a lost request behind a retry.
  */
 #include "router-fixture.h"
+#include "folders.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <glib/gstdio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -122,22 +122,6 @@ fixture_set_up(Fixture *fixture, gconstpointer data)
 	g_assert_no_error(error);
 }
 
-static void
-remove_folder(const char *path)
-{
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-	const char *name = NULL;
-
-	while (folder && (name = g_dir_read_name(folder))) {
-		g_autofree char *child = g_build_filename(path, name, NULL);
-		if (g_file_test(child, G_FILE_TEST_IS_DIR))
-			remove_folder(child);
-		else
-			g_remove(child);
-	}
-	g_rmdir(path);
-}
-
 void
 fixture_tear_down(Fixture *fixture, gconstpointer data)
 {
@@ -148,7 +132,7 @@ fixture_tear_down(Fixture *fixture, gconstpointer data)
 		g_subprocess_wait(fixture->servers->pdata[i], NULL, NULL);
 	}
 	g_ptr_array_unref(fixture->servers);
-	remove_folder(fixture->folder);
+	folder_remove(fixture->folder);
 	g_free((char *)fixture->options.router_folder);
 	g_free(fixture->folder);
 }

@@ -4,6 +4,7 @@
  */
 #include "base/error.h"
 #include "base/tar.h"
+#include "folders.h"
 #include "swarm/provider.h"
 
 #include <arpa/inet.h>
@@ -116,20 +117,6 @@ set_up(Fixture *fixture, gconstpointer data)
 }
 
 static void
-remove_tree(const char *path)
-{
-	g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
-	const char *name;
-
-	while (entries && (name = g_dir_read_name(entries))) {
-		g_autofree char *file = g_build_filename(path, name, NULL);
-		if (g_unlink(file))
-			remove_tree(file);
-	}
-	g_rmdir(path);
-}
-
-static void
 tear_down(Fixture *fixture, gconstpointer data)
 {
 	g_assert_true(fixture->builder->ops->remove_app(fixture->builder, APP, NULL));
@@ -138,7 +125,7 @@ tear_down(Fixture *fixture, gconstpointer data)
 	g_subprocess_force_exit(fixture->registry);
 	g_subprocess_wait(fixture->registry, NULL, NULL);
 	g_object_unref(fixture->registry);
-	remove_tree(fixture->folder);
+	folder_remove(fixture->folder);
 	g_string_free(fixture->log, TRUE);
 	g_free(fixture->folder);
 	g_free(fixture->host);

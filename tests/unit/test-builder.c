@@ -5,6 +5,7 @@
  */
 #include "base/lock.h"
 #include "base/tar.h"
+#include "folders.h"
 #include "swarm/provider.h"
 
 #include <arpa/inet.h>
@@ -112,27 +113,13 @@ set_up(Fixture *fixture, gconstpointer data)
 }
 
 static void
-remove_tree(const char *path)
-{
-	g_autoptr(GDir) entries = g_dir_open(path, 0, NULL);
-	const char *name;
-
-	while (entries && (name = g_dir_read_name(entries))) {
-		g_autofree char *file = g_build_filename(path, name, NULL);
-		if (g_unlink(file))
-			remove_tree(file);
-	}
-	g_rmdir(path);
-}
-
-static void
 tear_down(Fixture *fixture, gconstpointer data)
 {
 	fixture->builder->ops->remove_app(fixture->builder, APP, NULL);
 	fixture->builder->ops->free(fixture->builder);
 	docker_free(fixture->docker);
 	stop_registry(fixture);
-	remove_tree(fixture->folder);
+	folder_remove(fixture->folder);
 	g_string_free(fixture->log, TRUE);
 	g_free(fixture->folder);
 	g_free(fixture->address);
@@ -504,7 +491,7 @@ test_lost(Fixture *fixture, gconstpointer data)
 
 	g_autofree char *blobs =
 	    g_build_filename(fixture->folder, "registry/docker/registry/v2/blobs", NULL);
-	remove_tree(blobs);
+	folder_remove(blobs);
 	stop_registry(fixture);
 	start_registry(fixture);
 	g_assert_false(builder->ops->has_image(builder, image->reference, &error));

@@ -5,6 +5,7 @@
  * The first argument is the binary.
  */
 #include "base/json.h"
+#include "folders.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -53,24 +54,9 @@ set_up(World *world, gconstpointer data)
 }
 
 static void
-remove_all(const char *path)
-{
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-	const char *name;
-	while (folder && (name = g_dir_read_name(folder))) {
-		g_autofree char *child = g_build_filename(path, name, NULL);
-		if (g_file_test(child, G_FILE_TEST_IS_DIR))
-			remove_all(child);
-		else
-			g_unlink(child);
-	}
-	g_rmdir(path);
-}
-
-static void
 tear_down(World *world, gconstpointer data)
 {
-	remove_all(world->folder);
+	folder_remove(world->folder);
 	g_free(world->folder);
 	g_free(world->out);
 	g_free(world->err);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/releases.h"
 #include "cli/source.h"
+#include "folders.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -23,25 +24,9 @@ set_up(Place *place, gconstpointer data)
 }
 
 static void
-remove_all(const char *path)
-{
-	g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
-	const char *name;
-	while (folder && (name = g_dir_read_name(folder))) {
-		g_autofree char *child = g_build_filename(path, name, NULL);
-		if (!g_file_test(child, G_FILE_TEST_IS_SYMLINK) &&
-		    g_file_test(child, G_FILE_TEST_IS_DIR))
-			remove_all(child);
-		else
-			g_unlink(child);
-	}
-	g_rmdir(path);
-}
-
-static void
 tear_down(Place *place, gconstpointer data)
 {
-	remove_all(place->folder);
+	folder_remove(place->folder);
 	env_free(place->env);
 	g_free(place->folder);
 }
