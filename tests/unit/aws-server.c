@@ -124,6 +124,20 @@ aws_date(int seconds)
 	return g_strdup_printf("Date: %s\r\n", text);
 }
 
+AwsServer *
+aws_server_of_bodies(const char *const *bodies, const char *refusal)
+{
+	g_autoptr(GStrvBuilder) answers = g_strv_builder_new();
+	for (; *bodies; bodies++) {
+		bool is_refused = **bodies == '4';
+		g_autofree char *answer =
+		    aws_answer(is_refused ? refusal : "200 OK", "", *bodies + is_refused);
+		g_strv_builder_add(answers, answer);
+	}
+	g_auto(GStrv) script = g_strv_builder_end(answers);
+	return aws_server_new((const char *const *)script);
+}
+
 AwsClient *
 aws_server_client(const AwsServer *server)
 {

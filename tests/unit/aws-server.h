@@ -11,6 +11,11 @@ typedef struct AwsServer AwsServer;
 AwsServer *
 aws_server_new(const char *const *answers);
 
+/* Answers of 200 with these bodies; one that begins with «4» has that taken off and the status line
+ * `refusal`, as «404 Not Found». */
+AwsServer *
+aws_server_of_bodies(const char *const *bodies, const char *refusal);
+
 void
 aws_server_free(AwsServer *server);
 

@@ -2,7 +2,7 @@
  * The builder over ECS where MiniStack cannot lead it: no instance, no room, an answer too few. The
  * server answers like AWS by a script.
  */
-#include "aws-server.h"
+#include "aws-rack.h"
 #include "aws/build-job.h"
 #include "aws/provider.h"
 #include "aws/registry.h"
@@ -26,29 +26,8 @@ static void
 set_up(Fixture *fixture, const char *const *bodies)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GStrvBuilder) answers = g_strv_builder_new();
-	for (; *bodies; bodies++) {
-		g_autofree char *answer = g_str_has_prefix(*bodies, "4")
-					      ? aws_answer("404 Not Found", "", *bodies + 1)
-					      : aws_answer("200 OK", "", *bodies);
-		g_strv_builder_add(answers, answer);
-	}
-	g_auto(GStrv) script = g_strv_builder_end(answers);
-	fixture->server = aws_server_new((const char *const *)script);
-	g_autofree char *url =
-	    g_strconcat("AWS_ENDPOINT_URL=", aws_server_url(fixture->server), NULL);
-	const char *const environment[] = {url, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=a",
-	    "AWS_SECRET_ACCESS_KEY=b", "CARRACK_RACK=prod", "CARRACK_DOMAIN=d.test",
-	    "CARRACK_CAPACITY=fargate", "CARRACK_CAPACITY_PROVIDER=FARGATE", "CARRACK_CLUSTER=prod",
-	    "CARRACK_VPC=vpc", "CARRACK_SUBNETS=a,b", "CARRACK_PUBLIC_ADDRESSES=yes",
-	    "CARRACK_SECURITY_GROUP=sg", "CARRACK_BALANCER=lb.test",
-	    "CARRACK_LISTENER=arn:listener", "CARRACK_DOCUMENTS=t", "CARRACK_OBJECTS=bucket",
-	    "CARRACK_REGISTRY=registry.test", "CARRACK_KEY=k", "CARRACK_EVENTS=q",
-	    "CARRACK_TOPIC=t", "CARRACK_BUILD_TASK=bt", "CARRACK_BUILD_PROVIDER=bp",
-	    "CARRACK_BUILD_LOGS=bl", "CARRACK_APP_ROLE=ar", "CARRACK_APP_BOUNDARY=ab",
-	    "CARRACK_LOG_RETENTION=30", NULL};
-	fixture->rack = aws_rack_new(environment, &error);
-	g_assert_no_error(error);
+	fixture->server = aws_server_of_bodies(bodies, "404 Not Found");
+	fixture->rack = aws_server_rack(fixture->server);
 	fixture->builder = builder_ecs_new(fixture->rack, NULL, &error);
 	fixture->log = g_string_new(NULL);
 	fixture->cancel = g_cancellable_new();

@@ -1,7 +1,7 @@
 /*
  * Certificates in ACM, against a server that answers like AWS by a script.
  */
-#include "aws-server.h"
+#include "aws-rack.h"
 #include "aws/provider.h"
 #include "base/error.h"
 #include "certificate-files.h"
@@ -24,33 +24,11 @@ static const char removed[] =
     "<RemoveListenerCertificatesResponse><RemoveListenerCertificatesResult/>"
     "</RemoveListenerCertificatesResponse>";
 
-/* Answers of 200 with these bodies. */
 static void
 set_up(Fixture *fixture, const char *const *bodies)
 {
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GStrvBuilder) answers = g_strv_builder_new();
-	for (; *bodies; bodies++) {
-		g_autofree char *answer = g_str_has_prefix(*bodies, "4")
-					      ? aws_answer("400 Bad Request", "", *bodies + 1)
-					      : aws_answer("200 OK", "", *bodies);
-		g_strv_builder_add(answers, answer);
-	}
-	g_auto(GStrv) script = g_strv_builder_end(answers);
-	fixture->server = aws_server_new((const char *const *)script);
-	g_autofree char *url =
-	    g_strconcat("AWS_ENDPOINT_URL=", aws_server_url(fixture->server), NULL);
-	const char *const environment[] = {url, "AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=a",
-	    "AWS_SECRET_ACCESS_KEY=b", "CARRACK_RACK=prod", "CARRACK_DOMAIN=d.test",
-	    "CARRACK_CAPACITY=fargate", "CARRACK_CAPACITY_PROVIDER=FARGATE", "CARRACK_CLUSTER=prod",
-	    "CARRACK_VPC=vpc", "CARRACK_SUBNETS=a,b", "CARRACK_PUBLIC_ADDRESSES=yes",
-	    "CARRACK_SECURITY_GROUP=sg", "CARRACK_BALANCER=lb.test",
-	    "CARRACK_LISTENER=arn:listener", "CARRACK_DOCUMENTS=t", "CARRACK_OBJECTS=o",
-	    "CARRACK_REGISTRY=r", "CARRACK_KEY=k", "CARRACK_EVENTS=q", "CARRACK_TOPIC=t",
-	    "CARRACK_BUILD_TASK=bt", "CARRACK_BUILD_PROVIDER=bp", "CARRACK_BUILD_LOGS=bl",
-	    "CARRACK_APP_ROLE=ar", "CARRACK_APP_BOUNDARY=ab", "CARRACK_LOG_RETENTION=30", NULL};
-	fixture->rack = aws_rack_new(environment, &error);
-	g_assert_no_error(error);
+	fixture->server = aws_server_of_bodies(bodies, "400 Bad Request");
+	fixture->rack = aws_server_rack(fixture->server);
 	fixture->store = fake_store_new();
 	fixture->certificates = certificates_acm_new(fixture->rack, fixture->store);
 }
