@@ -5,20 +5,17 @@
 #include "base/error.h"
 #include "base/tar.h"
 #include "folders.h"
+#include "registry-server.h"
 #include "swarm/provider.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define APP "carrack-test-login"
 #define PASSWORD "wordpass"
 #define HASH "$2b$04$0ZSHBvVbSwVZKSyk71MZDOTtFl8FWRBfTibXCULyl8Air9H8ug3V."
-#define DEADLINE (30 * G_TIME_SPAN_SECOND)
 
 typedef struct {
 	char *folder;
@@ -28,20 +25,6 @@ typedef struct {
 	Builder *builder;
 	GString *log;
 } Fixture;
-
-static char *
-free_host(void)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
-	g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
-	close(fd);
-	return g_strdup_printf("127.0.0.1:%u", ntohs(address.sin_port));
-}
 
 static void
 write_file(Fixture *fixture, const char *name, const char *text)
@@ -53,40 +36,13 @@ write_file(Fixture *fixture, const char *name, const char *text)
 
 /* Up when it refuses a stranger. */
 static void
-wait_for_registry(Fixture *fixture)
-{
-	g_autofree char *url = g_strconcat("http://", fixture->host, NULL);
-	g_autoptr(HttpClient) client = http_client_new(&(HttpOptions){.base_url = url});
-	gint64 deadline = g_get_monotonic_time() + DEADLINE;
-
-	for (;;) {
-		g_autoptr(HttpAnswer) answer =
-		    http_call(client, &(HttpRequest){.path = "/v2/"}, NULL, NULL);
-		if (answer && answer->status == 401)
-			return;
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		g_usleep(20 * 1000);
-	}
-}
-
-static void
 start_registry(Fixture *fixture)
 {
-	g_autoptr(GError) error = NULL;
-	g_autofree char *config = g_build_filename(fixture->folder, "registry.yml", NULL);
-	g_autofree char *text = g_strdup_printf(
-	    "version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: {rootdirectory: "
-	    "%s/registry}\n  delete: {enabled: true}\nhttp: {addr: %s}\n"
-	    "auth: {htpasswd: {realm: test, path: %s/users}}\n",
-	    fixture->folder, fixture->host, fixture->folder);
+	g_autofree char *more =
+	    g_strdup_printf("auth: {htpasswd: {realm: test, path: %s/users}}\n", fixture->folder);
 
 	write_file(fixture, "users", "AWS:" HASH "\n");
-	write_file(fixture, "registry.yml", text);
-	fixture->registry =
-	    g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
-		&error, "docker-registry", "serve", config, NULL);
-	g_assert_no_error(error);
-	wait_for_registry(fixture);
+	fixture->registry = registry_start(fixture->folder, fixture->host, more, 401);
 }
 
 static Builder *
@@ -108,7 +64,7 @@ set_up(Fixture *fixture, gconstpointer data)
 {
 	g_autoptr(GError) error = NULL;
 	fixture->folder = g_dir_make_tmp("carrack-login-XXXXXX", NULL);
-	fixture->host = free_host();
+	fixture->host = registry_free_address();
 	fixture->log = g_string_new(NULL);
 	start_registry(fixture);
 	fixture->docker = docker_new("/var/run/docker.sock", &error);
@@ -122,9 +78,7 @@ tear_down(Fixture *fixture, gconstpointer data)
 	g_assert_true(fixture->builder->ops->remove_app(fixture->builder, APP, NULL));
 	fixture->builder->ops->free(fixture->builder);
 	docker_free(fixture->docker);
-	g_subprocess_force_exit(fixture->registry);
-	g_subprocess_wait(fixture->registry, NULL, NULL);
-	g_object_unref(fixture->registry);
+	registry_stop(&fixture->registry);
 	folder_remove(fixture->folder);
 	g_string_free(fixture->log, TRUE);
 	g_free(fixture->folder);

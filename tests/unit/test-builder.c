@@ -6,15 +6,13 @@
 #include "base/lock.h"
 #include "base/tar.h"
 #include "folders.h"
+#include "registry-server.h"
 #include "swarm/provider.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define SOCKET "/var/run/docker.sock"
@@ -32,69 +30,6 @@ typedef struct {
 	pthread_mutex_t lock; /* of the log */
 } Fixture;
 
-static unsigned
-free_port(void)
-{
-	struct sockaddr_in address = {
-	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t length = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
-	g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
-	close(fd);
-	return ntohs(address.sin_port);
-}
-
-static void
-wait_for_registry(Fixture *fixture)
-{
-	g_autofree char *url = g_strconcat("http://", fixture->address, NULL);
-	g_autoptr(HttpClient) client = http_client_new(&(HttpOptions){.base_url = url});
-	gint64 deadline = g_get_monotonic_time() + DEADLINE;
-
-	for (;;) {
-		g_autoptr(HttpAnswer) answer =
-		    http_call(client, &(HttpRequest){.path = "/v2/"}, NULL, NULL);
-		if (answer && answer->status == 200)
-			return;
-		g_assert_cmpint(g_get_monotonic_time(), <, deadline);
-		g_usleep(20 * 1000);
-	}
-}
-
-static void
-start_registry(Fixture *fixture)
-{
-	g_autoptr(GError) error = NULL;
-	g_autofree char *config = g_build_filename(fixture->folder, "registry.yml", NULL);
-	g_autofree char *text = g_strdup_printf("version: 0.1\n"
-						"log: {level: error}\n"
-						"storage:\n"
-						"  filesystem: {rootdirectory: %s/registry}\n"
-						"  delete: {enabled: true}\n"
-						"http: {addr: %s}\n",
-	    fixture->folder, fixture->address);
-
-	g_assert_true(g_file_set_contents(config, text, -1, NULL));
-	fixture->registry =
-	    g_subprocess_new(G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE,
-		&error, "docker-registry", "serve", config, NULL);
-	g_assert_no_error(error);
-	wait_for_registry(fixture);
-}
-
-static void
-stop_registry(Fixture *fixture)
-{
-	if (!fixture->registry)
-		return;
-
-	g_subprocess_force_exit(fixture->registry);
-	g_subprocess_wait(fixture->registry, NULL, NULL);
-	g_clear_object(&fixture->registry);
-}
-
 static void
 set_up(Fixture *fixture, gconstpointer data)
 {
@@ -102,9 +37,9 @@ set_up(Fixture *fixture, gconstpointer data)
 
 	pthread_mutex_init(&fixture->lock, NULL);
 	fixture->folder = g_dir_make_tmp("carrack-builder-XXXXXX", NULL);
-	fixture->address = g_strdup_printf("127.0.0.1:%u", free_port());
+	fixture->address = registry_free_address();
 	fixture->log = g_string_new(NULL);
-	start_registry(fixture);
+	fixture->registry = registry_start(fixture->folder, fixture->address, "", 200);
 	fixture->docker = docker_new(SOCKET, &error);
 	g_assert_no_error(error);
 	fixture->builder = builder_docker_new(
@@ -118,7 +53,7 @@ tear_down(Fixture *fixture, gconstpointer data)
 	fixture->builder->ops->remove_app(fixture->builder, APP, NULL);
 	fixture->builder->ops->free(fixture->builder);
 	docker_free(fixture->docker);
-	stop_registry(fixture);
+	registry_stop(&fixture->registry);
 	folder_remove(fixture->folder);
 	g_string_free(fixture->log, TRUE);
 	g_free(fixture->folder);
@@ -458,14 +393,14 @@ test_registry_gone(Fixture *fixture, gconstpointer data)
 {
 	g_autoptr(GError) error = NULL;
 	Wish wish = {.build = "BPUSH", .dockerfile = BASE "RUN echo a\n"};
-	stop_registry(fixture);
+	registry_stop(&fixture->registry);
 	g_assert_null(make(fixture, wish, &error));
 	g_test_message("%s", error->message);
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_UPSTREAM);
 	g_assert_true(g_str_has_prefix(error->message, "push of "));
 	g_clear_error(&error);
 
-	start_registry(fixture);
+	fixture->registry = registry_start(fixture->folder, fixture->address, "", 200);
 	g_string_truncate(fixture->log, 0);
 	g_autoptr(BuilderImage) image = make(fixture, wish, &error);
 	g_assert_no_error(error);
@@ -492,8 +427,8 @@ test_lost(Fixture *fixture, gconstpointer data)
 	g_autofree char *blobs =
 	    g_build_filename(fixture->folder, "registry/docker/registry/v2/blobs", NULL);
 	folder_remove(blobs);
-	stop_registry(fixture);
-	start_registry(fixture);
+	registry_stop(&fixture->registry);
+	fixture->registry = registry_start(fixture->folder, fixture->address, "", 200);
 	g_assert_false(builder->ops->has_image(builder, image->reference, &error));
 	g_assert_error(error, CARRACK_ERROR, CARRACK_ERROR_NOT_FOUND);
 	g_assert_true(g_str_has_prefix(error->message, "image of "));
