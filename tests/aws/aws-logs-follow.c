@@ -6,110 +6,11 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "logs-fixture.h"
+#include "logs-follower.h"
 
 #include <string.h>
 
-#define DEADLINE (60 * G_TIME_SPAN_SECOND)
-
-typedef struct {
-	Fixture *fixture;
-	LogQuery query;
-	GCancellable *cancel;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	GArray *numbers; /* int, of the lines seen */
-	bool is_held;    /* does not read on */
-	bool has_ended;
-	bool ok;
-	GError *error;
-} Follower;
-
-static bool
-follower_take(gpointer data, const LogLine *line, GError **error)
-{
-	Follower *follower = data;
-	int number = (int)g_ascii_strtoll(line->text, NULL, 10);
-	LOCKED(&follower->lock);
-
-	g_array_append_val(follower->numbers, number);
-	pthread_cond_broadcast(&follower->changed);
-	while (follower->is_held)
-		pthread_cond_wait(&follower->changed, &follower->lock);
-	return true;
-}
-
-static gpointer
-follower_run(gpointer data)
-{
-	Follower *follower = data;
-	Fixture *fixture = follower->fixture;
-	GError *error = NULL;
-	bool ok = fixture->logs->ops->query(fixture->logs, fixture->app, &follower->query,
-	    follower_take, follower, follower->cancel, &error);
-	LOCKED(&follower->lock);
-
-	follower->ok = ok;
-	follower->error = error;
-	follower->has_ended = true;
-	pthread_cond_broadcast(&follower->changed);
-	return NULL;
-}
-
-static Follower *
-follower_new(Fixture *fixture, LogQuery query)
-{
-	Follower *follower = g_new0(Follower, 1);
-
-	follower->fixture = fixture;
-	follower->query = query;
-	follower->query.follow = true;
-	follower->cancel = g_cancellable_new();
-	follower->numbers = g_array_new(FALSE, FALSE, sizeof(int));
-	pthread_mutex_init(&follower->lock, NULL);
-	pthread_cond_init(&follower->changed, NULL);
-	pthread_create(&follower->thread, NULL, follower_run, follower);
-	return follower;
-}
-
-/* Waits until it has seen so many lines (or has ended, when `count` is G_MAXUINT). */
-static void
-follower_wait(Follower *follower, guint count)
-{
-	gint64 end = g_get_real_time() + DEADLINE;
-	struct timespec deadline = {.tv_sec = end / G_TIME_SPAN_SECOND};
-	LOCKED(&follower->lock);
-
-	while (follower->numbers->len < count && !follower->has_ended) {
-		if (pthread_cond_timedwait(&follower->changed, &follower->lock, &deadline))
-			break;
-	}
-	if (count == G_MAXUINT)
-		g_assert_true(follower->has_ended);
-	else
-		g_assert_cmpuint(follower->numbers->len, >=, count);
-}
-
-static void
-follower_hold(Follower *follower, bool is_held)
-{
-	LOCKED(&follower->lock);
-	follower->is_held = is_held;
-	pthread_cond_broadcast(&follower->changed);
-}
-
-static void
-follower_free(Follower *follower)
-{
-	g_cancellable_cancel(follower->cancel);
-	pthread_join(follower->thread, NULL);
-	g_object_unref(follower->cancel);
-	g_array_unref(follower->numbers);
-	g_clear_error(&follower->error);
-	pthread_mutex_destroy(&follower->lock);
-	pthread_cond_destroy(&follower->changed);
-	g_free(follower);
-}
+#define SECONDS 60
 
 static int
 compare_numbers(gconstpointer one, gconstpointer other)
@@ -154,7 +55,8 @@ test_seam(Fixture *fixture, gconstpointer data)
 
 	/* They begin at different moments of the writing. */
 	for (guint i = 0; i < G_N_ELEMENTS(followers); i++) {
-		followers[i] = follower_new(fixture, (LogQuery){.tail = i % 2 ? 1000 : 0});
+		followers[i] = follower_new(
+		    fixture->logs, fixture->app, (LogQuery){.tail = i % 2 ? 1000 : 0}, SECONDS);
 		follower_wait(followers[i], 1 + i * 25);
 	}
 	pthread_join(writer, NULL);
@@ -169,7 +71,8 @@ static void
 test_tail(Fixture *fixture, gconstpointer data)
 {
 	append_numbers(fixture, -50, 55);
-	Follower *follower = follower_new(fixture, (LogQuery){.tail = 5});
+	Follower *follower =
+	    follower_new(fixture->logs, fixture->app, (LogQuery){.tail = 5}, SECONDS);
 	follower_wait(follower, 5);
 	append_numbers(fixture, 5, 20);
 	follower_wait(follower, 25);
@@ -184,8 +87,9 @@ static void
 test_late(Fixture *fixture, gconstpointer data)
 {
 	append_one(fixture, g_get_real_time(), "0");
-	Follower *follower = follower_new(fixture, (LogQuery){.filter = " "});
-	Follower *all = follower_new(fixture, (LogQuery){0});
+	Follower *follower =
+	    follower_new(fixture->logs, fixture->app, (LogQuery){.filter = " "}, SECONDS);
+	Follower *all = follower_new(fixture->logs, fixture->app, (LogQuery){0}, SECONDS);
 	follower_wait(all, 1);
 	append_one(fixture, g_get_real_time(), "1");
 	follower_wait(all, 2);
@@ -203,8 +107,8 @@ static void
 test_slow(Fixture *fixture, gconstpointer data)
 {
 	append_numbers(fixture, 0, 1);
-	Follower *slow = follower_new(fixture, (LogQuery){0});
-	Follower *other = follower_new(fixture, (LogQuery){0});
+	Follower *slow = follower_new(fixture->logs, fixture->app, (LogQuery){0}, SECONDS);
+	Follower *other = follower_new(fixture->logs, fixture->app, (LogQuery){0}, SECONDS);
 	follower_hold(slow, true);
 	follower_wait(slow, 1);
 
@@ -235,8 +139,8 @@ test_ends(Fixture *fixture, gconstpointer data)
 {
 	int is_done = 0;
 	LogQuery query = {.still = is_wanted_still, .still_data = &is_done};
-	Follower *asked = follower_new(fixture, query);
-	Follower *cancelled = follower_new(fixture, (LogQuery){0});
+	Follower *asked = follower_new(fixture->logs, fixture->app, query, SECONDS);
+	Follower *cancelled = follower_new(fixture->logs, fixture->app, (LogQuery){0}, SECONDS);
 	append_numbers(fixture, 0, 1);
 	follower_wait(asked, 1);
 	follower_wait(cancelled, 1);
@@ -262,7 +166,7 @@ test_free_ends(Fixture *fixture, gconstpointer data)
 	Follower *followers[3];
 	append_numbers(fixture, 0, 1);
 	for (guint i = 0; i < G_N_ELEMENTS(followers); i++) {
-		followers[i] = follower_new(fixture, (LogQuery){0});
+		followers[i] = follower_new(fixture->logs, fixture->app, (LogQuery){0}, SECONDS);
 		follower_wait(followers[i], 1);
 	}
 	gint64 begin = g_get_monotonic_time();
@@ -283,12 +187,12 @@ test_shared(Fixture *fixture, gconstpointer data)
 	int is_done = 0;
 	append_numbers(fixture, 0, 1);
 	for (guint i = 0; i < G_N_ELEMENTS(followers); i++) {
-		followers[i] = follower_new(fixture, (LogQuery){0});
+		followers[i] = follower_new(fixture->logs, fixture->app, (LogQuery){0}, SECONDS);
 		follower_wait(followers[i], 1);
 	}
 	gint64 end = g_get_monotonic_time() + 10 * G_TIME_SPAN_SECOND;
 	LogQuery query = {.still = is_wanted_still, .still_data = &is_done};
-	Follower *clock = follower_new(fixture, query);
+	Follower *clock = follower_new(fixture->logs, fixture->app, query, SECONDS);
 	while (g_get_monotonic_time() < end)
 		g_usleep(100 * 1000);
 	g_atomic_int_set(&is_done, 1);

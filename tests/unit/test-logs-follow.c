@@ -4,116 +4,11 @@
  */
 #include "base/lock.h"
 #include "logs-fixture.h"
+#include "logs-follower.h"
 
 #include <string.h>
 
-#define DEADLINE (20 * G_TIME_SPAN_SECOND)
-
-typedef struct {
-	Logs *logs;
-	const char *app;
-	LogQuery query;
-	GCancellable *cancel;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	GArray *numbers; /* int, of the lines seen */
-	GArray *delays;  /* gint64, from a line's time to its sight */
-	bool is_held;    /* does not read on */
-	bool has_ended;
-	bool ok;
-	GError *error;
-} Follower;
-
-static bool
-follower_take(gpointer data, const LogLine *line, GError **error)
-{
-	Follower *follower = data;
-	int number = (int)g_ascii_strtoll(line->text, NULL, 10);
-	gint64 delay = g_get_real_time() - line->time;
-	LOCKED(&follower->lock);
-
-	g_array_append_val(follower->numbers, number);
-	g_array_append_val(follower->delays, delay);
-	pthread_cond_broadcast(&follower->changed);
-	while (follower->is_held)
-		pthread_cond_wait(&follower->changed, &follower->lock);
-	return true;
-}
-
-static gpointer
-follower_run(gpointer data)
-{
-	Follower *follower = data;
-	GError *error = NULL;
-	bool ok = follower->logs->ops->query(follower->logs, follower->app, &follower->query,
-	    follower_take, follower, follower->cancel, &error);
-	LOCKED(&follower->lock);
-
-	follower->ok = ok;
-	follower->error = error;
-	follower->has_ended = true;
-	pthread_cond_broadcast(&follower->changed);
-	return NULL;
-}
-
-static Follower *
-follower_new(Logs *logs, const char *app, LogQuery query)
-{
-	Follower *follower = g_new0(Follower, 1);
-
-	follower->logs = logs;
-	follower->app = app;
-	follower->query = query;
-	follower->query.follow = true;
-	follower->cancel = g_cancellable_new();
-	follower->numbers = g_array_new(FALSE, FALSE, sizeof(int));
-	follower->delays = g_array_new(FALSE, FALSE, sizeof(gint64));
-	pthread_mutex_init(&follower->lock, NULL);
-	pthread_cond_init(&follower->changed, NULL);
-	pthread_create(&follower->thread, NULL, follower_run, follower);
-	return follower;
-}
-
-/* Waits until it has seen so many lines (or has ended, when `count` is G_MAXUINT). */
-static void
-follower_wait(Follower *follower, guint count)
-{
-	gint64 end = g_get_real_time() + DEADLINE;
-	struct timespec deadline = {.tv_sec = end / G_TIME_SPAN_SECOND};
-	LOCKED(&follower->lock);
-
-	while (follower->numbers->len < count && !follower->has_ended) {
-		if (pthread_cond_timedwait(&follower->changed, &follower->lock, &deadline))
-			break;
-	}
-	if (count == G_MAXUINT)
-		g_assert_true(follower->has_ended);
-	else
-		g_assert_cmpuint(follower->numbers->len, >=, count);
-}
-
-static void
-follower_hold(Follower *follower, bool is_held)
-{
-	LOCKED(&follower->lock);
-	follower->is_held = is_held;
-	pthread_cond_broadcast(&follower->changed);
-}
-
-static void
-follower_free(Follower *follower)
-{
-	g_cancellable_cancel(follower->cancel);
-	pthread_join(follower->thread, NULL);
-	g_object_unref(follower->cancel);
-	g_array_unref(follower->numbers);
-	g_array_unref(follower->delays);
-	g_clear_error(&follower->error);
-	pthread_mutex_destroy(&follower->lock);
-	pthread_cond_destroy(&follower->changed);
-	g_free(follower);
-}
+#define SECONDS 20
 
 static int
 compare_delays(gconstpointer one, gconstpointer other)
@@ -126,7 +21,7 @@ compare_delays(gconstpointer one, gconstpointer other)
 static void
 test_latency(LogsFixture *fixture, gconstpointer data)
 {
-	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){0});
+	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){0}, SECONDS);
 
 	logs_append_one(fixture->logs, "shop", g_get_real_time(), "0");
 	follower_wait(follower, 1);
@@ -177,7 +72,7 @@ test_seam(LogsFixture *fixture, gconstpointer data)
 
 	/* They begin at different moments of the writing, all see every line once, in order. */
 	for (guint i = 0; i < G_N_ELEMENTS(followers); i++) {
-		followers[i] = follower_new(fixture->logs, "shop", (LogQuery){0});
+		followers[i] = follower_new(fixture->logs, "shop", (LogQuery){0}, SECONDS);
 		follower_wait(followers[i], 1 + i * 30);
 	}
 	pthread_join(writer, NULL);
@@ -192,7 +87,7 @@ static void
 test_tail_and_follow(LogsFixture *fixture, gconstpointer data)
 {
 	logs_append_numbers(fixture->logs, "shop", fixture->now, -50, 55);
-	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){.tail = 5});
+	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){.tail = 5}, SECONDS);
 	follower_wait(follower, 5);
 	logs_append_numbers(fixture->logs, "shop", fixture->now - 100, 5, 20);
 	follower_wait(follower, 25);
@@ -204,7 +99,7 @@ static void
 test_slow(LogsFixture *fixture, gconstpointer data)
 {
 	logs_append_one(fixture->logs, "shop", fixture->now, "0");
-	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){0});
+	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){0}, SECONDS);
 	follower_hold(follower, true);
 	follower_wait(follower, 1);
 
@@ -214,7 +109,7 @@ test_slow(LogsFixture *fixture, gconstpointer data)
 	g_test_message("40,000 lines past a follower that does not read: %" G_GINT64_FORMAT
 		       " ms, %" G_GINT64_FORMAT " KiB on the disk",
 	    taken / 1000, logs_folder_size(fixture->folder) / 1024);
-	g_assert_cmpint(taken, <, DEADLINE);
+	g_assert_cmpint(taken, <, SECONDS * G_TIME_SPAN_SECOND);
 	/* The journal is written back all the same: it would be as large as the lines else. */
 	g_assert_cmpint(logs_folder_size(fixture->folder), <, 20 * 1024 * 1024);
 
@@ -235,8 +130,8 @@ test_ends(LogsFixture *fixture, gconstpointer data)
 {
 	int is_done = 0;
 	LogQuery query = {.still = is_wanted_still, .still_data = &is_done};
-	Follower *asked = follower_new(fixture->logs, "shop", query);
-	Follower *cancelled = follower_new(fixture->logs, "shop", (LogQuery){0});
+	Follower *asked = follower_new(fixture->logs, "shop", query, SECONDS);
+	Follower *cancelled = follower_new(fixture->logs, "shop", (LogQuery){0}, SECONDS);
 	logs_append_one(fixture->logs, "shop", fixture->now, "0");
 	follower_wait(asked, 1);
 	follower_wait(cancelled, 1);
@@ -259,7 +154,7 @@ test_ends(LogsFixture *fixture, gconstpointer data)
 static void
 test_free_ends(LogsFixture *fixture, gconstpointer data)
 {
-	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){0});
+	Follower *follower = follower_new(fixture->logs, "shop", (LogQuery){0}, SECONDS);
 	logs_append_one(fixture->logs, "shop", fixture->now, "0");
 	follower_wait(follower, 1);
 	logs_reopen(fixture, 7, G_MAXINT64);
